@@ -1,0 +1,266 @@
+//! The one error of this crate: opaque, cheap to clone, and free of secrets.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+
+use crate::BoxError;
+
+/// Why a request could not be given a token.
+///
+/// A clone shares its content, so all the requests that waited for one failed
+/// exchange get the same error. Its text holds no secret and no token, and
+/// tells what to do about it; [`source`](std::error::Error::source) has the
+/// cause, where there is one.
+///
+/// | [`kind`](Error::kind) | [transient](Error::is_transient) | what to do |
+/// |---|---|---|
+/// | [`Configuration`](ErrorKind::Configuration) | no | correct the URI or the TLS set-up that the text names |
+/// | [`Credentials`](ErrorKind::Credentials) | if the provider failed | supply the pair from the Fiskil Console |
+/// | [`Refused`](ErrorKind::Refused) | if Fiskil says so | read [`status`](Error::status); give [`error_id`](Error::error_id) to Fiskil's support |
+/// | [`Unavailable`](ErrorKind::Unavailable) | yes | wait for [`retry_after`](Error::retry_after) |
+/// | [`Certificate`](ErrorKind::Certificate) | no | check the trust store, the host and the clock |
+/// | [`InvalidAnswer`](ErrorKind::InvalidAnswer) | yes | check what answers at the endpoint |
+/// | [`InvalidToken`](ErrorKind::InvalidToken) | if it came from an exchange | check the token service |
+/// | [`TokenService`](ErrorKind::TokenService) | yes | see the source |
+/// | [`Timeout`](ErrorKind::Timeout) | yes | check the way to the endpoint |
+/// | [`Runtime`](ErrorKind::Runtime) | no without one, yes when one shut down | call within a tokio runtime that has timers |
+///
+/// An error of your own token service or credentials provider is transient,
+/// unless it is or wraps an `Error`, whose verdict then stands.
+#[derive(Clone)]
+pub struct Error {
+    inner: Arc<Inner>,
+    // Beside the shared part: the cache moves it when it spaces its exchanges.
+    retry_at: Option<Instant>,
+}
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    transient: bool,
+    text: Cow<'static, str>,
+    status: Option<StatusCode>,
+    id: Option<Box<str>>,
+    name: Option<Box<str>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The class of an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A URI or the TLS set-up can't be used, or a request would have carried
+    /// the token over plain HTTP.
+    Configuration,
+    /// There are no credentials, they are malformed, or their provider failed.
+    Credentials,
+    /// The token endpoint refused the exchange.
+    Refused,
+    /// The token endpoint can't be reached, is overloaded or failed.
+    Unavailable,
+    /// The token endpoint's TLS certificate is not trusted.
+    Certificate,
+    /// The token endpoint answered with success, but with no usable token.
+    InvalidAnswer,
+    /// A token can't be used: it is no header value, had expired on arrival,
+    /// or had been rejected before.
+    InvalidToken,
+    /// A token service of your own failed, or any token service or credentials
+    /// provider panicked.
+    TokenService,
+    /// The deadline of an exchange passed.
+    Timeout,
+    /// There is no tokio runtime with timers, or it shut down.
+    Runtime,
+}
+
+impl Error {
+    /// The class of this error.
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// Whether the same request may succeed later with nothing changed.
+    pub fn is_transient(&self) -> bool {
+        self.inner.transient
+    }
+
+    /// The time left until another exchange may be tried, or `None` where
+    /// nothing holds it back. Counted from the call, not from the failure.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let now = tokio::time::Instant::now().into_std();
+        self.retry_at
+            .map(|at| at.saturating_duration_since(now))
+            .filter(|left| !left.is_zero())
+    }
+
+    /// The status with which the token endpoint answered.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.inner.status
+    }
+
+    /// Fiskil's identifier of this occurrence, for their support (`err_…`).
+    pub fn error_id(&self) -> Option<&str> {
+        self.inner.id.as_deref()
+    }
+
+    /// Fiskil's stable name for this class of error, such as `unauthorized`.
+    pub fn error_name(&self) -> Option<&str> {
+        self.inner.name.as_deref()
+    }
+
+    pub(crate) fn new(kind: ErrorKind, text: impl Into<Cow<'static, str>>) -> Self {
+        let transient = match kind {
+            ErrorKind::Unavailable
+            | ErrorKind::InvalidAnswer
+            | ErrorKind::TokenService
+            | ErrorKind::Timeout => true,
+            ErrorKind::Configuration
+            | ErrorKind::Credentials
+            | ErrorKind::Refused
+            | ErrorKind::Certificate
+            | ErrorKind::InvalidToken
+            | ErrorKind::Runtime => false,
+        };
+        let inner = Inner {
+            kind,
+            transient,
+            text: text.into(),
+            status: None,
+            id: None,
+            name: None,
+            source: None,
+        };
+        Self {
+            inner: Arc::new(inner),
+            retry_at: None,
+        }
+    }
+
+    /// What a token service or a credentials provider failed with: the verdict
+    /// of an [`Error`] in the chain stands, anything else is transient.
+    pub(crate) fn foreign(
+        kind: ErrorKind,
+        text: &'static str,
+        source: BoxError,
+        withhold: impl FnOnce(&str) -> bool,
+    ) -> Self {
+        let source = match source.downcast::<Self>() {
+            Ok(own) => return *own,
+            Err(source) => source,
+        };
+        let error = match find(source.as_ref()) {
+            Some(own) => own.clone(),
+            None => Self::new(kind, text).transient(true),
+        };
+        if withhold(&full_text(source.as_ref())) {
+            error.without_source()
+        } else {
+            error.with_source(source)
+        }
+    }
+
+    pub(crate) fn transient(self, transient: bool) -> Self {
+        self.map(|inner| inner.transient = transient)
+    }
+
+    pub(crate) fn with_source(self, source: impl Into<BoxError>) -> Self {
+        let source = source.into();
+        self.map(|inner| inner.source = Some(source.into()))
+    }
+
+    fn without_source(self) -> Self {
+        self.map(|inner| inner.source = None)
+    }
+
+    #[cfg(feature = "client")]
+    pub(crate) fn with_answer(
+        self,
+        status: StatusCode,
+        id: Option<Box<str>>,
+        name: Option<Box<str>>,
+    ) -> Self {
+        self.map(|inner| {
+            inner.status = Some(status);
+            inner.id = id;
+            inner.name = name;
+        })
+    }
+
+    pub(crate) fn with_retry_at(mut self, at: Option<Instant>) -> Self {
+        self.retry_at = at;
+        self
+    }
+
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    fn map(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.inner));
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.inner.text)?;
+        let details = [
+            ("status", self.inner.status.as_ref().map(StatusCode::as_str)),
+            ("error name", self.error_name()),
+            ("error id", self.error_id()),
+        ];
+        let mut open = false;
+        for (label, value) in details {
+            if let Some(value) = value {
+                f.write_str(if open { ", " } else { " (" })?;
+                write!(f, "{label} {value}")?;
+                open = true;
+            }
+        }
+        if open { f.write_str(")") } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.inner.kind)
+            .field("transient", &self.inner.transient)
+            .field("text", &self.inner.text)
+            .field("status", &self.inner.status)
+            .field("error_id", &self.inner.id)
+            .field("error_name", &self.inner.name)
+            .field("retry_after", &self.retry_after())
+            .field("source", &self.inner.source)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.inner.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The `T` in an error's chain, itself included.
+pub(crate) fn find<'a, T: std::error::Error + 'static>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a T> {
+    std::iter::successors(Some(error), |error| error.source()).find_map(|e| e.downcast_ref())
+}
+
+/// Everything that an error and its sources would print.
+fn full_text(error: &(dyn std::error::Error + 'static)) -> String {
+    use fmt::Write;
+    let mut text = String::new();
+    for error in std::iter::successors(Some(error), |error| error.source()) {
+        // Writing to a string fails only where a foreign `fmt` does.
+        let _ = writeln!(text, "{error}\n{error:?}");
+    }
+    text
+}

@@ -1,0 +1,13 @@
+//! Tower middleware that puts a valid Fiskil bearer token on every request.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod credentials;
+mod error;
+mod token;
+
+pub use self::credentials::{Credentials, ProvideCredentials};
+pub use self::error::{Error, ErrorKind};
+pub use self::token::{Token, TokenRequest};
+
+/// Any error, boxed.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

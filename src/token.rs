@@ -1,0 +1,114 @@
+//! A bearer token as the token service hands it out, and the request for one.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::HeaderValue;
+use zeroize::Zeroizing;
+
+use crate::{Credentials, Error, ErrorKind};
+
+/// A bearer token: a finished, sensitive `Authorization` header value, and how
+/// long it lives.
+///
+/// `Debug` shows the lifetime only.
+#[derive(Clone)]
+pub struct Token {
+    header: HeaderValue,
+    lifetime: Duration,
+}
+
+impl Token {
+    /// The token `value`, which lives for `expires_in` from the start of the
+    /// exchange that returned it. More than a day counts as a day; zero is a
+    /// token that has expired already.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidToken`] if the value is not 1 to 8,192 visible ASCII
+    /// characters without a space. The error does not echo it.
+    pub fn new(value: impl AsRef<str>, expires_in: Duration) -> Result<Self, Error> {
+        let value = value.as_ref();
+        let invalid = |what| Error::new(ErrorKind::InvalidToken, what);
+        if value.is_empty() {
+            return Err(invalid("the token is empty"));
+        }
+        if value.len() > MAX_LENGTH {
+            return Err(invalid("the token is longer than 8,192 characters"));
+        }
+        if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(invalid(
+                "the token has characters other than visible ASCII, so it can't be sent in a header",
+            ));
+        }
+        let text = Zeroizing::new(format!("{SCHEME}{value}"));
+        let mut header = HeaderValue::from_str(&text)
+            .map_err(|_| invalid("the token can't be sent in a header"))?;
+        header.set_sensitive(true);
+        Ok(Self {
+            header,
+            lifetime: expires_in.min(MAX_LIFETIME),
+        })
+    }
+
+    /// The value for the `Authorization` header, `Bearer …`, marked sensitive.
+    pub fn header_value(&self) -> &HeaderValue {
+        &self.header
+    }
+
+    /// How long the token lives, counted from the start of its exchange.
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// The bare token, without the scheme.
+    pub(crate) fn value(&self) -> &str {
+        let text = self.header.to_str().unwrap_or_default();
+        text.strip_prefix(SCHEME).unwrap_or_default()
+    }
+
+    pub(crate) fn is_same_value(&self, other: &Self) -> bool {
+        self.header == other.header
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("lifetime", &self.lifetime)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The request that a token service answers with a [`Token`].
+///
+/// `Debug` shows the client id, never the secret or a token.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TokenRequest {
+    /// The credentials to exchange.
+    pub credentials: Credentials,
+    /// The token that the API rejected or the user invalidated, if that is why
+    /// another is wanted. A token service with a cache of its own must not
+    /// answer with this one.
+    pub rejected: Option<Token>,
+}
+
+impl TokenRequest {
+    /// A request that exchanges `credentials`, with no token rejected before.
+    pub fn new(credentials: Credentials) -> Self {
+        Self {
+            credentials,
+            rejected: None,
+        }
+    }
+}
+
+const SCHEME: &str = "Bearer ";
+
+/// Fiskil's tokens have a few hundred characters; servers commonly refuse
+/// headers past 8 KiB.
+const MAX_LENGTH: usize = 8192;
+
+/// A token that claims to live longer is asked for once a day all the same.
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
