@@ -153,7 +153,7 @@ impl Error {
             Ok(own) => return *own,
             Err(source) => source,
         };
-        let error = match find(source.as_ref()) {
+        let error = match find::<Self>(source.as_ref()) {
             Some(own) => own.clone(),
             None => Self::new(kind, text).transient(true),
         };

@@ -3,6 +3,7 @@
 
 mod credentials;
 mod error;
+mod origin;
 mod token;
 
 pub use self::credentials::{Credentials, ProvideCredentials};

@@ -1,0 +1,122 @@
+//! Origins (RFC 6454: scheme, host, port), and which URIs may be configured.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use http::Uri;
+use http::uri::{Authority, Scheme};
+
+use crate::{Error, ErrorKind};
+
+/// An origin to which secrets may go: HTTPS, or plain HTTP on loopback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    scheme: Scheme,
+    host: Box<str>,
+    port: u16,
+}
+
+impl Origin {
+    /// The origin of a configured URI.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] for anything but `https://host[:port]…`, or
+    /// `http://` on loopback; for userinfo and for a port that is none.
+    pub(crate) fn configured(uri: &Uri) -> Result<Self, Error> {
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return Err(refused(
+                "the URI needs a scheme and a host, as in https://api.fiskil.com",
+            ));
+        };
+        if has_userinfo(authority) {
+            return Err(refused(
+                "the URI must not have a user name or password in it",
+            ));
+        }
+        if authority.host().is_empty() {
+            return Err(refused("the URI has no host"));
+        }
+        let Some(port) = effective_port(scheme, authority) else {
+            return Err(refused("the URI's port is not a number from 0 to 65535"));
+        };
+        if *scheme != Scheme::HTTPS && !(*scheme == Scheme::HTTP && is_loopback(authority.host())) {
+            return Err(refused(
+                "the URI must be https:// (http:// is for loopback only)",
+            ));
+        }
+        Ok(Self {
+            scheme: scheme.clone(),
+            host: authority.host().to_ascii_lowercase().into(),
+            port,
+        })
+    }
+
+    /// Whether the URI of a request names this origin. The spelling of the
+    /// host counts, but for its case.
+    pub(crate) fn contains(&self, scheme: &Scheme, authority: &Authority) -> bool {
+        *scheme == self.scheme
+            && authority.host().eq_ignore_ascii_case(&self.host)
+            && effective_port(scheme, authority) == Some(self.port)
+    }
+
+    /// Whether a plain HTTP request is this HTTPS origin with the encryption
+    /// left out: the same host, on HTTP's port or on this origin's.
+    pub(crate) fn is_downgraded_by(&self, authority: &Authority) -> bool {
+        self.scheme == Scheme::HTTPS
+            && authority.host().eq_ignore_ascii_case(&self.host)
+            && effective_port(&Scheme::HTTP, authority)
+                .is_none_or(|port| port == HTTP_PORT || port == HTTPS_PORT || port == self.port)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}:{}", self.scheme, self.host, self.port)
+    }
+}
+
+/// The URI that a caller passed.
+pub(crate) fn parse(uri: impl TryInto<Uri>) -> Result<Uri, Error> {
+    // The parser's error is dropped: the text may have had a password in it.
+    uri.try_into()
+        .map_err(|_| refused("this is not a URI; https://api.fiskil.com is one"))
+}
+
+pub(crate) fn has_userinfo(authority: &Authority) -> bool {
+    authority.as_str().contains('@')
+}
+
+/// The port, or the scheme's default. `None` for what is no port: `http::Uri`
+/// lets `h:99999` and `h:` pass.
+fn effective_port(scheme: &Scheme, authority: &Authority) -> Option<u16> {
+    let (_, host_and_port) = authority
+        .as_str()
+        .rsplit_once('@')
+        .unwrap_or(("", authority.as_str()));
+    match host_and_port.strip_prefix(authority.host())? {
+        "" if *scheme == Scheme::HTTPS => Some(HTTPS_PORT),
+        "" => Some(HTTP_PORT),
+        rest => rest
+            .strip_prefix(':')
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|digits| digits.parse().ok()),
+    }
+}
+
+/// 127.0.0.0/8, `[::1]` and `localhost`.
+fn is_loopback(host: &str) -> bool {
+    let v6 = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback())
+        || v6.is_some_and(|host| host.parse().is_ok_and(|ip: Ipv6Addr| ip.is_loopback()))
+}
+
+fn refused(text: &'static str) -> Error {
+    Error::new(ErrorKind::Configuration, text)
+}
+
+const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;
