@@ -1,13 +1,25 @@
 //! Tower middleware that puts a valid Fiskil bearer token on every request.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod body;
+mod cache;
 mod credentials;
 mod error;
+mod future;
+mod layer;
 mod origin;
+mod redact;
+mod scope;
+mod service;
 mod token;
 
+pub use self::body::ResponseBody;
+pub use self::cache::{Status, TokenCache};
 pub use self::credentials::{Credentials, ProvideCredentials};
 pub use self::error::{Error, ErrorKind};
+pub use self::future::ResponseFuture;
+pub use self::layer::FiskilAuthLayer;
+pub use self::service::FiskilAuth;
 pub use self::token::{Token, TokenRequest};
 
 /// Any error, boxed.

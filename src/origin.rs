@@ -52,6 +52,15 @@ impl Origin {
         })
     }
 
+    /// `https://api.fiskil.com`, where Fiskil's API is.
+    pub(crate) fn fiskil() -> Self {
+        Self {
+            scheme: Scheme::HTTPS,
+            host: "api.fiskil.com".into(),
+            port: HTTPS_PORT,
+        }
+    }
+
     /// Whether the URI of a request names this origin. The spelling of the
     /// host counts, but for its case.
     pub(crate) fn contains(&self, scheme: &Scheme, authority: &Authority) -> bool {
@@ -76,6 +85,18 @@ impl fmt::Display for Origin {
     }
 }
 
+/// `path` beneath a base URL, whose own path is kept.
+#[cfg(feature = "https")]
+pub(crate) fn join(base: &Uri, path: &str) -> Result<Uri, Error> {
+    if base.query().is_some() {
+        return Err(refused("the base URL must not have a query"));
+    }
+    let mut parts = base.clone().into_parts();
+    let path = format!("{}{path}", base.path().trim_end_matches('/'));
+    parts.path_and_query = path.try_into().ok();
+    Uri::from_parts(parts).map_err(|_| refused("the base URL's path can't be used"))
+}
+
 /// The URI that a caller passed.
 pub(crate) fn parse(uri: impl TryInto<Uri>) -> Result<Uri, Error> {
     // The parser's error is dropped: the text may have had a password in it.
@@ -85,6 +106,11 @@ pub(crate) fn parse(uri: impl TryInto<Uri>) -> Result<Uri, Error> {
 
 pub(crate) fn has_userinfo(authority: &Authority) -> bool {
     authority.as_str().contains('@')
+}
+
+/// Whether the port is one at all, or left out.
+pub(crate) fn has_valid_port(authority: &Authority) -> bool {
+    effective_port(&Scheme::HTTPS, authority).is_some()
 }
 
 /// The port, or the scheme's default. `None` for what is no port: `http::Uri`

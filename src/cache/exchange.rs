@@ -1,0 +1,125 @@
+//! What an exchange consists of: credentials from the provider, then a token
+//! from the token service, both type-erased.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+
+use secrecy::ExposeSecret;
+use tower_service::Service;
+
+use super::clock::{Clock, Now};
+use super::sync::Mutex;
+use crate::{
+    BoxError, Credentials, Error, ErrorKind, ProvideCredentials, Token, TokenRequest, redact,
+};
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The provider and the token service.
+pub(super) struct Exchange {
+    provider: Box<dyn Provider>,
+    service: Mutex<Box<dyn TokenService>>,
+}
+
+impl Exchange {
+    pub(super) fn new<P, S>(provider: P, service: S) -> Self
+    where
+        P: ProvideCredentials,
+        S: Service<TokenRequest, Response = Token> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+    {
+        Self {
+            provider: Box::new(provider),
+            service: Mutex::new(Box::new(service)),
+        }
+    }
+
+    /// Exchanges the provider's credentials once. Returns when the token
+    /// service was called, too: the token's lifetime counts from there.
+    pub(super) async fn run(
+        &self,
+        rejected: Option<Token>,
+        clock: &Clock,
+    ) -> Result<(Token, Now), Error> {
+        let credentials = self.provider.credentials().await.map_err(|source| {
+            Error::foreign(ErrorKind::Credentials, NO_CREDENTIALS, source, |_| false)
+        })?;
+        credentials.validate()?;
+        let request = TokenRequest {
+            credentials,
+            rejected,
+        };
+        let withheld = request.clone();
+        // A clone for each exchange, dropped at its end: one instance that was
+        // given up while it was getting ready could keep a permit for ever.
+        // The lock is for this only, and no other code of the crate takes it.
+        let service = self.service.lock().clone_boxed();
+        service.exchange(request, clock).await.map_err(|source| {
+            Error::foreign(ErrorKind::TokenService, SERVICE_FAILED, source, |text| {
+                let secret = withheld.credentials.client_secret().expose_secret();
+                let token = withheld.rejected.as_ref().map(Token::value);
+                redact::reveals(text, secret)
+                    || token.is_some_and(|token| redact::reveals(text, token))
+            })
+        })
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").finish_non_exhaustive()
+    }
+}
+
+/// [`ProvideCredentials`] as an object.
+trait Provider: Send + Sync {
+    fn credentials(&self) -> BoxFuture<'_, Result<Credentials, BoxError>>;
+}
+
+impl<P: ProvideCredentials> Provider for P {
+    fn credentials(&self) -> BoxFuture<'_, Result<Credentials, BoxError>> {
+        Box::pin(ProvideCredentials::credentials(self))
+    }
+}
+
+/// A token service as an object.
+trait TokenService: Send {
+    fn clone_boxed(&self) -> Box<dyn TokenService>;
+
+    fn exchange<'a>(
+        self: Box<Self>,
+        request: TokenRequest,
+        clock: &'a Clock,
+    ) -> BoxFuture<'a, Result<(Token, Now), BoxError>>;
+}
+
+impl<S> TokenService for S
+where
+    S: Service<TokenRequest, Response = Token> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+{
+    fn clone_boxed(&self) -> Box<dyn TokenService> {
+        Box::new(self.clone())
+    }
+
+    fn exchange<'a>(
+        mut self: Box<Self>,
+        request: TokenRequest,
+        clock: &'a Clock,
+    ) -> BoxFuture<'a, Result<(Token, Now), BoxError>> {
+        Box::pin(async move {
+            poll_fn(|cx| self.poll_ready(cx))
+                .await
+                .map_err(Into::into)?;
+            let started = clock.now();
+            let token = self.call(request).await.map_err(Into::into)?;
+            Ok((token, started))
+        })
+    }
+}
+
+const NO_CREDENTIALS: &str = "the credentials provider failed: see the source";
+const SERVICE_FAILED: &str = "the token service failed: see the source";

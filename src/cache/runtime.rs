@@ -1,0 +1,65 @@
+//! What is needed of tokio, and the errors where it is not there.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+use tokio::time::{Sleep, sleep_until};
+
+use crate::{Error, ErrorKind};
+
+/// The runtime that polls the caller, and a timer on it.
+#[derive(Debug)]
+pub(super) struct Timer {
+    sleep: Pin<Box<Sleep>>,
+}
+
+/// The runtime that polls the caller.
+///
+/// # Errors
+///
+/// [`ErrorKind::Runtime`] where there is none.
+pub(super) fn current() -> Result<Handle, Error> {
+    Handle::try_current().map_err(|_| missing())
+}
+
+/// The exchange's task went down with its runtime.
+pub(super) fn shut_down() -> Error {
+    Error::new(ErrorKind::Runtime, SHUT_DOWN).transient(true)
+}
+
+fn missing() -> Error {
+    Error::new(ErrorKind::Runtime, MISSING)
+}
+
+impl Timer {
+    /// A timer on the current runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Runtime`] where there is none with timers.
+    pub(super) fn at(at: Instant) -> Result<Self, Error> {
+        current()?;
+        // tokio tells of a runtime without timers by a panic only.
+        catch_unwind(|| Box::pin(sleep_until(at.into())))
+            .map(|sleep| Self { sleep })
+            .map_err(|_| missing())
+    }
+
+    /// # Errors
+    ///
+    /// [`ErrorKind::Runtime`] where the timer's runtime has shut down.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // Likewise for a runtime that is gone.
+        catch_unwind(AssertUnwindSafe(|| self.sleep.as_mut().poll(cx)))
+            .map_or_else(|_| Poll::Ready(Err(shut_down())), |poll| poll.map(Ok))
+    }
+}
+
+const MISSING: &str = "there is no tokio runtime with timers here: \
+     call from within one that was built with `enable_time` or `enable_all`";
+const SHUT_DOWN: &str = "the tokio runtime that fetched the token has shut down: \
+     keep the runtime that runs the requests alive";

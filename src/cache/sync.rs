@@ -1,0 +1,99 @@
+//! The shared-memory primitives under the cache, exchanged for loom's models of
+//! them under `cfg(loom)`.
+
+#[cfg(loom)]
+pub(super) use loom::sync::atomic::{AtomicU64, Ordering};
+#[cfg(not(loom))]
+pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+
+pub(super) use self::imp::{Mutex, Slot};
+
+#[cfg(not(loom))]
+mod imp {
+    use std::sync::{Arc, MutexGuard, PoisonError};
+
+    use arc_swap::ArcSwapOption;
+
+    /// A mutex that a panic leaves usable: what it guards is changed in steps
+    /// that can't panic halfway.
+    #[derive(Debug)]
+    pub(in super::super) struct Mutex<T>(std::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(in super::super) fn new(value: T) -> Self {
+            Self(std::sync::Mutex::new(value))
+        }
+
+        pub(in super::super) fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        pub(in super::super) fn get_mut(&mut self) -> &mut T {
+            self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+
+    /// A place for an `Arc` that is read without a lock.
+    #[derive(Debug)]
+    pub(in super::super) struct Slot<T>(ArcSwapOption<T>);
+
+    impl<T> Slot<T> {
+        pub(in super::super) fn load(&self) -> Option<Arc<T>> {
+            self.0.load_full()
+        }
+
+        pub(in super::super) fn store(&self, value: Option<Arc<T>>) {
+            self.0.store(value);
+        }
+    }
+
+    impl<T> Default for Slot<T> {
+        fn default() -> Self {
+            Self(ArcSwapOption::empty())
+        }
+    }
+}
+
+#[cfg(loom)]
+mod imp {
+    use std::sync::{Arc, PoisonError};
+
+    use loom::sync::MutexGuard;
+
+    #[derive(Debug)]
+    pub(in super::super) struct Mutex<T>(loom::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(in super::super) fn new(value: T) -> Self {
+            Self(loom::sync::Mutex::new(value))
+        }
+
+        pub(in super::super) fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        pub(in super::super) fn get_mut(&mut self) -> &mut T {
+            self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+
+    /// arc-swap has no loom model; a lock gives its guarantees, no more.
+    #[derive(Debug)]
+    pub(in super::super) struct Slot<T>(Mutex<Option<Arc<T>>>);
+
+    impl<T> Slot<T> {
+        pub(in super::super) fn load(&self) -> Option<Arc<T>> {
+            self.0.lock().clone()
+        }
+
+        pub(in super::super) fn store(&self, value: Option<Arc<T>>) {
+            *self.0.lock() = value;
+        }
+    }
+
+    impl<T> Default for Slot<T> {
+        fn default() -> Self {
+            Self(Mutex::new(None))
+        }
+    }
+}

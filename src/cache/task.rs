@@ -1,0 +1,94 @@
+//! The task that runs one exchange, and what its end of any kind leads to.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+
+use tokio::runtime::Handle;
+use tokio::time::timeout_at;
+
+use super::clock::Now;
+use super::flight::Flight;
+use super::life;
+use super::runtime::{self, Timer};
+use super::shared::Shared;
+use crate::{Error, ErrorKind, Token};
+
+impl Shared {
+    /// Starts a renewal, if one is due and this is a place where it can run.
+    pub(super) fn renew(&self) {
+        let now = self.clock.now().mono;
+        // Look before claiming: a claim that can't run would hold up others.
+        if let (Ok(runtime), Ok(_)) = (runtime::current(), Timer::at(now))
+            && let Some(flight) = self.claim(false)
+        {
+            self.launch(&flight, &runtime);
+        }
+    }
+
+    /// Runs a claimed exchange as a task of its own, so that no request that
+    /// goes away takes it along. No lock may be held: a runtime that is
+    /// shutting down drops the task at once, which takes the lock.
+    pub(super) fn launch(&self, flight: &Arc<Flight>, runtime: &Handle) {
+        let guard = Guard {
+            cache: self.this(),
+            flight: flight.clone(),
+        };
+        let (exchange, clock) = (self.exchange.clone(), self.clock.clone());
+        let task = runtime.spawn(async move {
+            let flight = &guard.flight;
+            let run = catch_panic(async {
+                let run = exchange.run(flight.rejected().cloned(), &clock);
+                timeout_at(flight.deadline().into(), run).await
+            });
+            let outcome = match run.await {
+                Some(Ok(outcome)) => outcome,
+                Some(Err(_)) => Err(life::overdue()),
+                None => Err(Error::new(ErrorKind::TokenService, PANICKED)),
+            };
+            guard.end(outcome);
+        });
+        flight.set_task(task.abort_handle());
+    }
+}
+
+/// Ends the exchange in any case, also where its task is dropped.
+struct Guard {
+    cache: Weak<Shared>,
+    flight: Arc<Flight>,
+}
+
+impl Guard {
+    fn end(&self, outcome: Result<(Token, Now), Error>) {
+        // Without a cache there is nobody to tell.
+        if let Some(cache) = self.cache.upgrade() {
+            cache.end(&self.flight, Some(outcome));
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if self.flight.landed().is_none()
+            && let Some(cache) = self.cache.upgrade()
+        {
+            cache.end(&self.flight, None);
+        }
+    }
+}
+
+/// What `future` returns, or `None` where it panics.
+async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        // A future that has panicked is not polled again, only dropped.
+        catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
+            .map_or(Poll::Ready(None), |poll| poll.map(Some))
+    })
+    .await
+}
+
+const PANICKED: &str = "the token service or the credentials provider panicked: \
+     the panic's own message has been printed by the panic hook";

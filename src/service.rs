@@ -1,0 +1,95 @@
+//! The service: a header insert where the token is fresh, and a wait where not.
+
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::AUTHORIZATION;
+use http::{Request, Response};
+use tower_service::Service;
+
+use crate::body::ResponseBody;
+use crate::cache::CachedToken;
+use crate::future::ResponseFuture;
+use crate::layer::Auth;
+use crate::scope::Pass;
+
+/// Puts a valid Fiskil bearer token on every request to `S`.
+///
+/// Made by [`FiskilAuthLayer`](crate::FiskilAuthLayer). Its error is that of
+/// `S`: a request that can't be given a token is answered by a response.
+#[derive(Clone)]
+pub struct FiskilAuth<S> {
+    inner: S,
+    auth: Arc<Auth>,
+}
+
+impl<S> FiskilAuth<S> {
+    pub(crate) fn new(inner: S, auth: Arc<Auth>) -> Self {
+        Self { inner, auth }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for FiskilAuth<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        // Of the inner service only: an error here means that the service is
+        // broken for good, which a token that is missing does not.
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.auth.scope.judge(&request) {
+            Pass::WithToken => {}
+            Pass::Untouched => return ResponseFuture::untouched(self.inner.call(request)),
+            Pass::Refused(error) => {
+                self.give_back();
+                return ResponseFuture::failed(error, &request);
+            }
+        }
+        match self.auth.tokens.ready() {
+            Some((token, renewal_due)) => {
+                authorize(&mut request, &token);
+                ResponseFuture::sending(self.inner.call(request), token, renewal_due)
+            }
+            None => {
+                let inner = self.give_back();
+                ResponseFuture::waiting(inner, request, &self.auth.tokens)
+            }
+        }
+    }
+}
+
+impl<S: Clone> FiskilAuth<S> {
+    /// Gives up the reservation that `poll_ready` made, and returns a service
+    /// to make another one with: what waits for a token must not hold a permit
+    /// that the token service may need, nor one that others could use.
+    fn give_back(&mut self) -> S {
+        let unready = self.inner.clone();
+        drop(mem::replace(&mut self.inner, unready.clone()));
+        unready
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for FiskilAuth<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FiskilAuth")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Replaces whatever the request was authorized with: a gateway must not pass
+/// on what its own caller sent.
+pub(crate) fn authorize<B>(request: &mut Request<B>, token: &CachedToken) {
+    request
+        .headers_mut()
+        .insert(AUTHORIZATION, token.header().clone());
+}
