@@ -7,6 +7,14 @@ mod flight;
 mod held;
 mod life;
 mod runtime;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions
+)]
+mod scenarios;
 mod shared;
 mod spacing;
 mod status;

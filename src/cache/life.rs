@@ -47,6 +47,17 @@ pub(super) enum Decision {
     Fail(Error),
 }
 
+/// What a rejection leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rejection {
+    /// Nothing: the token had been replaced or had expired already.
+    Stale,
+    /// A renewal, at once.
+    Renews,
+    /// A renewal later on: until then the same token goes out again.
+    Spaced,
+}
+
 /// What has happened so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
@@ -180,12 +191,11 @@ impl Life {
         Some(())
     }
 
-    /// The API rejected the token of `generation`. Returns whether another one
-    /// is there or on its way, so that sending again makes sense.
-    pub(super) fn reject(&mut self, generation: u64, now: Now) -> bool {
+    /// The API rejected the token of `generation`.
+    pub(super) fn reject(&mut self, generation: u64, now: Now) -> Rejection {
         let current = self.generation == generation;
         let Some(mut held) = self.held.take_if(|held| current && held.is_usable(now)) else {
-            return true;
+            return Rejection::Stale;
         };
         if held.standing == Standing::Good {
             self.rejected = Some(held.token.clone());
@@ -195,9 +205,13 @@ impl Life {
                 Some(_) => Standing::RejectedInUse,
             };
         }
-        let renewing = held.standing == Standing::RejectedWaiting;
+        let renews = held.standing == Standing::RejectedWaiting;
         self.held = Some(held);
-        renewing
+        if renews {
+            Rejection::Renews
+        } else {
+            Rejection::Spaced
+        }
     }
 
     /// The user says that `token` is dead: if it is the one held, it is dropped

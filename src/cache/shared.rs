@@ -9,7 +9,7 @@ use super::cached::{CachedToken, Published};
 use super::clock::{Clock, Now};
 use super::exchange::Exchange;
 use super::flight::{Flight, Landing};
-use super::life::{Decision, Life};
+use super::life::{Decision, Life, Rejection};
 use super::runtime;
 use super::sync::Mutex;
 use crate::{Error, Token};
@@ -137,17 +137,18 @@ impl Shared {
     }
 
     /// The API rejected the token of `generation`: renews it at once, if that
-    /// is permitted.
-    pub(crate) fn reject(&self, generation: u64) -> bool {
+    /// is permitted. Returns whether a request that is sent again would carry
+    /// another token.
+    pub(super) fn reject(&self, generation: u64) -> bool {
         let now = self.clock.now();
         let mut state = self.state.lock();
-        let renewing = state.life.reject(generation, now);
-        self.publish(&mut state, now);
+        let rejection = state.life.reject(generation, now);
+        state.decide(now, &self.clock);
         drop(state);
-        if renewing {
+        if rejection == Rejection::Renews {
             self.renew();
         }
-        renewing
+        rejection != Rejection::Spaced
     }
 
     pub(super) fn invalidate(&self, token: &Token) {

@@ -1,0 +1,134 @@
+//! Runs the scenarios against the whole layer, in paused time.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Request, Response};
+use tower::{Layer, Service, service_fn};
+
+use super::{Answer, FIRST_ANSWER, Outcome, Scenario, Step, table::SCENARIOS};
+use crate::cache::CachedToken;
+use crate::{Credentials, Error, ErrorKind, FiskilAuthLayer, Token, TokenRequest};
+
+#[test]
+fn every_scenario_holds_for_the_layer() {
+    for scenario in SCENARIOS {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(run(scenario));
+    }
+}
+
+async fn run(scenario: &Scenario) {
+    let service = Arc::new(Mutex::new(TokenService {
+        answer: FIRST_ANSWER,
+        issued: 0,
+        exchanges: 0,
+    }));
+    let tokens = service.clone();
+    let layer = FiskilAuthLayer::with_token_service(
+        Credentials::new("id", "secret"),
+        service_fn(move |_: TokenRequest| exchange(tokens.clone())),
+    );
+    let mut api = layer.layer(service_fn(async |request: Request<()>| {
+        let mut response = Response::new(());
+        *response.headers_mut() = request.headers().clone();
+        Ok::<_, Infallible>(response)
+    }));
+    let cache = layer.tokens();
+    let mut seen: Vec<Arc<CachedToken>> = Vec::new();
+
+    for (index, step) in scenario.steps.iter().enumerate() {
+        let context = format!("{}, step {index} {step:?}", scenario.name);
+        let carried = |number: u32| {
+            let value = format!("Bearer {number}");
+            seen.iter()
+                .rfind(|token| token.header() == value.as_str())
+                .unwrap()
+        };
+        match *step {
+            Step::Service(answer) => service.lock().unwrap().answer = answer,
+            Step::Pass(seconds) => tokio::time::sleep(Duration::from_secs_f64(seconds)).await,
+            Step::WallClock(shift) => {
+                let mut wall = cache.shared.clock.wall_shift.lock().unwrap();
+                let span = Duration::from_secs_f64(shift.abs());
+                if shift < 0.0 {
+                    wall.back += span;
+                } else {
+                    wall.forward += span;
+                }
+            }
+            Step::Rejects(number) => {
+                carried(number).reject();
+                settle().await;
+            }
+            Step::Invalidates(number) => cache.invalidate(carried(number).token()),
+            Step::Exchanges(count) => {
+                assert_eq!(service.lock().unwrap().exchanges, count, "{context}");
+                assert_eq!(cache.status().fetches, u64::from(count), "{context}");
+            }
+            request => {
+                let expected = request.expected().unwrap();
+                let from = tokio::time::Instant::now();
+                let response = api.call(Request::new(())).await.unwrap();
+                let waited = from.elapsed().as_secs_f64();
+                let result = match response.extensions().get::<Error>() {
+                    Some(error) => Err(error.kind()),
+                    None => Ok(number(response.headers())),
+                };
+                settle().await;
+                let outcome = Outcome { waited, result };
+                assert!(outcome.matches(&expected), "{context}: {outcome:?}");
+                seen.extend(cache.ready().map(|(token, _)| token));
+            }
+        }
+    }
+}
+
+struct TokenService {
+    answer: Answer,
+    issued: u32,
+    exchanges: u32,
+}
+
+async fn exchange(service: Arc<Mutex<TokenService>>) -> Result<Token, Error> {
+    let failed = || Error::new(ErrorKind::Unavailable, "down");
+    let (answer, issued) = {
+        let mut service = service.lock().unwrap();
+        service.exchanges += 1;
+        service.issued += u32::from(matches!(service.answer, Answer::Issues(..)));
+        (service.answer, service.issued)
+    };
+    let (latency, lifetime) = match answer {
+        Answer::Issues(latency, lifetime) | Answer::Repeats(latency, lifetime) => {
+            (latency, Some(lifetime))
+        }
+        Answer::Errs(latency) => (latency, None),
+        Answer::ErrsUntil(wait) => {
+            let until = tokio::time::Instant::now() + Duration::from_secs_f64(wait);
+            return Err(failed().with_retry_at(Some(until.into_std())));
+        }
+        Answer::Hangs => std::future::pending().await,
+    };
+    tokio::time::sleep(Duration::from_secs_f64(latency)).await;
+    let lifetime = Duration::from_secs_f64(lifetime.ok_or_else(failed)?);
+    Token::new(issued.to_string(), lifetime)
+}
+
+/// Which token the API saw.
+fn number(headers: &HeaderMap) -> u32 {
+    let value = headers.get(AUTHORIZATION).unwrap().to_str().unwrap();
+    value.strip_prefix("Bearer ").unwrap().parse().unwrap()
+}
+
+/// Lets the tasks that were just spawned get as far as they can at this moment.
+async fn settle() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}

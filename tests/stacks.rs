@@ -1,0 +1,369 @@
+//! The card's line, with nothing added, on every stack it is promised for.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use bytes::Bytes;
+use fiskil_auth::{BoxError, Credentials, Error, FiskilAuth, FiskilAuthLayer, Token, TokenRequest};
+use http::{HeaderMap, Request, Response, StatusCode, header::AUTHORIZATION};
+use http_body_util::{BodyExt, Empty, Full};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+
+fn credentials() -> Credentials {
+    Credentials::new("id", "secret")
+}
+
+/// The layer as users write it, but for where its tokens come from.
+fn layer() -> FiskilAuthLayer {
+    FiskilAuthLayer::with_token_service(
+        credentials(),
+        service_fn(|_: TokenRequest| async { Token::new("stack-token", Duration::from_secs(900)) }),
+    )
+}
+
+fn carried(headers: &HeaderMap) -> String {
+    let value = headers.get(AUTHORIZATION).map(|v| v.to_str().unwrap());
+    value.unwrap_or("nothing").to_owned()
+}
+
+/// Answers with the `Authorization` header that it got.
+async fn echo<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(Response::new(Full::from(carried(request.headers()))))
+}
+
+async fn text<B>(response: Response<B>) -> String
+where
+    B: http_body::Body<Error: std::fmt::Debug>,
+{
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn the_default_layer_goes_on_an_axum_router() {
+    let router: Router = Router::new()
+        .route("/", get(|| async {}))
+        .layer(FiskilAuthLayer::new(credentials()));
+    drop(router);
+}
+
+#[tokio::test]
+async fn an_axum_router_passes_requests_on_with_the_token() {
+    let router = Router::new()
+        .route(
+            "/",
+            get(|headers: HeaderMap| async move { carried(&headers) }),
+        )
+        .layer(layer());
+    for _ in 0..2 {
+        let request = Request::get("/").body(axum::body::Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(text(response).await, "Bearer stack-token");
+    }
+}
+
+#[test]
+fn boxed_clone_sync_services_stay_send_and_sync() {
+    fn assert<T: Send + Sync + Clone + 'static>(_: &T) {}
+    let service = layer().layer(service_fn(echo::<Empty<Bytes>>));
+    assert(&service);
+    assert(&layer());
+    assert(&layer().tokens());
+    let boxed = tower::util::BoxCloneSyncService::new(service);
+    assert(&boxed);
+}
+
+#[test]
+fn futures_are_send_where_their_parts_are() {
+    fn assert<T: Send>(_: &T) {}
+    let mut service = layer().layer(service_fn(echo::<Empty<Bytes>>));
+    assert(&service.call(Request::new(Empty::new())));
+    assert(&layer().tokens().token());
+}
+
+#[tokio::test]
+async fn a_stack_of_buffer_limit_timeout_and_box_carries_the_token() {
+    let inner = ServiceBuilder::new()
+        .buffer(4)
+        .concurrency_limit(1)
+        .timeout(Duration::from_secs(5))
+        .service(service_fn(echo::<Empty<Bytes>>));
+    let service = ServiceBuilder::new()
+        .boxed_clone_sync()
+        .layer(layer())
+        .service(inner);
+    let requests = (0..20).map(|_| {
+        let service = service.clone();
+        tokio::spawn(async move {
+            text(service.oneshot(Request::new(Empty::new())).await.unwrap()).await
+        })
+    });
+    for answer in futures_util::future::join_all(requests).await {
+        assert_eq!(answer.unwrap(), "Bearer stack-token");
+    }
+}
+
+#[tokio::test]
+async fn layers_above_work_on_the_answer() {
+    let service = ServiceBuilder::new()
+        .buffer(4)
+        .concurrency_limit(1)
+        .timeout(Duration::from_secs(5))
+        .layer(layer())
+        .service(service_fn(echo::<Empty<Bytes>>));
+    let response = service.oneshot(Request::new(Empty::new())).await.unwrap();
+    assert_eq!(text(response).await, "Bearer stack-token");
+}
+
+#[derive(Clone)]
+struct RetryServerErrors(u32);
+
+impl<B, R, E> tower::retry::Policy<Request<B>, Response<R>, E> for RetryServerErrors
+where
+    B: Clone,
+{
+    type Future = std::future::Ready<()>;
+
+    fn retry(
+        &mut self,
+        _: &mut Request<B>,
+        result: &mut Result<Response<R>, E>,
+    ) -> Option<Self::Future> {
+        let failed = result.as_ref().is_ok_and(|r| r.status().is_server_error());
+        self.0 = self.0.checked_sub(1)?;
+        failed.then(|| std::future::ready(()))
+    }
+
+    fn clone_request(&mut self, request: &Request<B>) -> Option<Request<B>> {
+        Some(request.clone())
+    }
+}
+
+#[tokio::test]
+async fn under_tower_retry_every_attempt_carries_the_token() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    let attempts: &'static AtomicU32 = Box::leak(Box::default());
+    let api = service_fn(move |request: Request<Full<Bytes>>| async move {
+        let mut response = echo(request).await?;
+        if attempts.fetch_add(1, Ordering::Relaxed) < 2 {
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        }
+        Ok::<_, Infallible>(response)
+    });
+    let service = ServiceBuilder::new()
+        .retry(RetryServerErrors(3))
+        .layer(layer())
+        .service(api);
+    let response = service
+        .oneshot(Request::new(Full::default()))
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(text(response).await, "Bearer stack-token");
+    assert_eq!(attempts.load(Ordering::Relaxed), 3);
+}
+
+/// An axum server on loopback that echoes what it got.
+async fn serve(router: Router) -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    address
+}
+
+#[tokio::test]
+async fn hyper_utils_client_with_body_incoming_carries_the_token() {
+    use hyper_util::client::legacy::{Client, connect::HttpConnector};
+    use hyper_util::rt::TokioExecutor;
+
+    let address =
+        serve(Router::new().route("/", get(|h: HeaderMap| async move { carried(&h) }))).await;
+    let client: Client<HttpConnector, Full<Bytes>> =
+        Client::builder(TokioExecutor::new()).build_http();
+    let layer = layer().allow_origin(format!("http://{address}")).unwrap();
+    let service: FiskilAuth<Client<HttpConnector, Full<Bytes>>> =
+        ServiceBuilder::new().layer(layer).service(client);
+    let request = Request::get(format!("http://{address}/"))
+        .body(Full::default())
+        .unwrap();
+    let response = service.oneshot(request).await.unwrap();
+    assert_eq!(text(response).await, "Bearer stack-token");
+}
+
+#[tokio::test]
+async fn the_default_layer_goes_around_hyper_utils_client() {
+    use hyper_util::client::legacy::{Client, connect::HttpConnector};
+    use hyper_util::rt::TokioExecutor;
+
+    let client: Client<HttpConnector, Full<Bytes>> =
+        Client::builder(TokioExecutor::new()).build_http();
+    let mut service = ServiceBuilder::new()
+        .layer(FiskilAuthLayer::new(credentials()))
+        .service(client);
+    // Plain HTTP to Fiskil fails before anything is sent to anybody.
+    let request = Request::get("http://api.fiskil.com/v1/end-users")
+        .body(Full::default())
+        .unwrap();
+    let response = service.ready().await.unwrap().call(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+    assert!(response.extensions().get::<Error>().is_some());
+}
+
+mod grpc {
+    use super::*;
+    use http::uri::PathAndQuery;
+    use tonic::client::Grpc;
+    use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+    use tonic::server::{NamedService, UnaryService};
+    use tonic::transport::{Channel, Endpoint, Server};
+    use tonic::{Code, Status};
+
+    /// Strings as messages, so that no protobuf compiler is needed.
+    #[derive(Clone, Copy, Default)]
+    struct Text;
+
+    impl Codec for Text {
+        type Encode = String;
+        type Decode = String;
+        type Encoder = Self;
+        type Decoder = Self;
+        fn encoder(&mut self) -> Self {
+            Self
+        }
+        fn decoder(&mut self) -> Self {
+            Self
+        }
+    }
+
+    impl Encoder for Text {
+        type Item = String;
+        type Error = Status;
+        fn encode(&mut self, item: String, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+            bytes::BufMut::put_slice(to, item.as_bytes());
+            Ok(())
+        }
+    }
+
+    impl Decoder for Text {
+        type Item = String;
+        type Error = Status;
+        fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<String>, Status> {
+            let bytes = bytes::Buf::copy_to_bytes(from, bytes::Buf::remaining(from));
+            Ok(Some(String::from_utf8(bytes.to_vec()).unwrap()))
+        }
+    }
+
+    /// A gRPC server that echoes the `authorization` metadata.
+    #[derive(Clone)]
+    struct EchoServer;
+
+    impl NamedService for EchoServer {
+        const NAME: &'static str = "test.Echo";
+    }
+
+    impl UnaryService<String> for EchoServer {
+        type Response = String;
+        type Future = std::future::Ready<Result<tonic::Response<String>, Status>>;
+        fn call(&mut self, request: tonic::Request<String>) -> Self::Future {
+            let headers = request.into_parts().0.into_headers();
+            std::future::ready(Ok(tonic::Response::new(carried(&headers))))
+        }
+    }
+
+    impl Service<Request<tonic::body::Body>> for EchoServer {
+        type Response = Response<tonic::body::Body>;
+        type Error = Infallible;
+        type Future = std::pin::Pin<
+            Box<dyn Future<Output = Result<Response<tonic::body::Body>, Infallible>> + Send>,
+        >;
+        fn poll_ready(
+            &mut self,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Result<(), Infallible>> {
+            std::task::Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
+            Box::pin(async move {
+                Ok(tonic::server::Grpc::new(Text)
+                    .unary(EchoServer, request)
+                    .await)
+            })
+        }
+    }
+
+    async fn channel() -> Channel {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let incoming = tonic::transport::server::TcpIncoming::from(listener);
+        tokio::spawn(
+            Server::builder()
+                .add_service(EchoServer)
+                .serve_with_incoming(incoming),
+        );
+        Endpoint::new(format!("http://{address}"))
+            .unwrap()
+            .connect_lazy()
+    }
+
+    async fn call<S>(service: S) -> Result<String, Status>
+    where
+        S: tonic::client::GrpcService<tonic::body::Body>,
+        S::ResponseBody: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+        S::Error: std::fmt::Debug,
+    {
+        let mut client = Grpc::new(service);
+        client.ready().await.unwrap();
+        let path = PathAndQuery::from_static("/test.Echo/Echo");
+        let request = tonic::Request::new("hello".to_owned());
+        client
+            .unary(request, path, Text)
+            .await
+            .map(tonic::Response::into_inner)
+    }
+
+    #[tokio::test]
+    async fn a_tonic_channel_carries_the_token() {
+        let service = ServiceBuilder::new()
+            .layer(layer())
+            .service(channel().await);
+        assert_eq!(call(service).await.unwrap(), "Bearer stack-token");
+    }
+
+    #[tokio::test]
+    async fn the_default_layer_goes_around_a_tonic_channel() {
+        let credentials = || async { Err::<Credentials, BoxError>("no vault today".into()) };
+        let service = ServiceBuilder::new()
+            .layer(FiskilAuthLayer::new(credentials))
+            .service(channel().await);
+        let status = call(service).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(
+            status.message().contains("credentials provider failed"),
+            "{status}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_permanent_failure_is_unauthenticated_to_tonic() {
+        let service = ServiceBuilder::new()
+            .layer(FiskilAuthLayer::new(Credentials::new("", "secret")))
+            .service(channel().await);
+        let status = call(service).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unauthenticated);
+        assert!(status.message().contains("client id is empty"), "{status}");
+    }
+
+    #[tokio::test]
+    async fn a_tonic_server_takes_the_layer_too() {
+        let service = layer().layer(EchoServer);
+        let request = Request::post("/test.Echo/Echo")
+            .header("content-type", "application/grpc")
+            .body(tonic::body::Body::empty())
+            .unwrap();
+        let response = service.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+    }
+}
