@@ -6,6 +6,7 @@ mod exchange;
 mod flight;
 mod held;
 mod life;
+mod report;
 mod runtime;
 #[cfg(test)]
 #[allow(

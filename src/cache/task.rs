@@ -12,6 +12,7 @@ use tokio::time::timeout_at;
 use super::clock::Now;
 use super::flight::Flight;
 use super::life;
+use super::report::Report;
 use super::runtime::{self, Timer};
 use super::shared::Shared;
 use crate::{Error, ErrorKind, Token};
@@ -35,6 +36,7 @@ impl Shared {
         let guard = Guard {
             cache: self.this(),
             flight: flight.clone(),
+            claimed: self.clock.now(),
         };
         let (exchange, clock) = (self.exchange.clone(), self.clock.clone());
         let task = runtime.spawn(async move {
@@ -48,7 +50,7 @@ impl Shared {
                 Some(Err(_)) => Err(life::overdue()),
                 None => Err(Error::new(ErrorKind::TokenService, PANICKED)),
             };
-            guard.end(outcome);
+            guard.end(Some(outcome));
         });
         flight.set_task(task.abort_handle());
     }
@@ -58,23 +60,34 @@ impl Shared {
 struct Guard {
     cache: Weak<Shared>,
     flight: Arc<Flight>,
+    claimed: Now,
 }
 
 impl Guard {
-    fn end(&self, outcome: Result<(Token, Now), Error>) {
+    /// Ends the exchange, with `None` where it did not end by itself.
+    fn end(&self, outcome: Option<Result<(Token, Now), Error>>) {
         // Without a cache there is nobody to tell.
-        if let Some(cache) = self.cache.upgrade() {
-            cache.end(&self.flight, Some(outcome));
-        }
+        let Some(cache) = self.cache.upgrade() else {
+            return;
+        };
+        let lifetime = match &outcome {
+            Some(Ok((token, _))) => Some(token.lifetime()),
+            _ => None,
+        };
+        let landing = cache.end(&self.flight, outcome);
+        let report = Report {
+            took: cache.clock.now().since(self.claimed),
+            lifetime,
+            generation: cache.status().generation,
+        };
+        report.emit(landing.as_ref());
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if self.flight.landed().is_none()
-            && let Some(cache) = self.cache.upgrade()
-        {
-            cache.end(&self.flight, None);
+        if self.flight.landed().is_none() {
+            self.end(None);
         }
     }
 }
