@@ -1,0 +1,102 @@
+//! Where credentials come from, and what is said of bad ones.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::process::Command;
+
+use fiskil_auth::{Credentials, ErrorKind, FiskilAuthLayer};
+use secrecy::ExposeSecret;
+use support::Tokens;
+
+#[tokio::test(start_paused = true)]
+async fn malformed_pairs_are_permanent_errors_and_nothing_is_sent() {
+    for (id, secret, problem) in [
+        ("", "secret", "the client id is empty"),
+        ("id", "", "the client secret is empty"),
+        ("id\n", "hush-hush", "the client id has a control character"),
+        (
+            "id",
+            "hush-hush\r\n",
+            "the client secret has a control character",
+        ),
+        (
+            "id",
+            "hush\0hush",
+            "the client secret has a control character",
+        ),
+    ] {
+        let tokens = Tokens::new();
+        let layer =
+            FiskilAuthLayer::with_token_service(Credentials::new(id, secret), tokens.clone());
+        let error = layer.tokens().token().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Credentials);
+        assert!(error.to_string().starts_with(problem), "{error}");
+        assert!(!format!("{error:?}").contains("hush"));
+        assert_eq!(tokens.exchanges(), 0);
+    }
+}
+
+#[test]
+fn nothing_is_trimmed() {
+    let credentials = Credentials::new(" id ", " secret ");
+    assert_eq!(credentials.client_id(), " id ");
+    assert_eq!(credentials.client_secret().expose_secret(), " secret ");
+}
+
+#[test]
+fn debug_shows_the_id_only() {
+    let text = format!("{:?} {0:#?}", Credentials::new("the-id", "the-secret"));
+    assert!(text.contains("the-id"));
+    assert!(!text.contains("the-secret"));
+}
+
+/// The environment can't be changed safely within a process, so this test runs
+/// itself in others.
+#[test]
+fn the_environment_gives_the_pair_or_names_what_is_wrong_with_it() {
+    const PROBE: &str = "FISKIL_AUTH_TEST_PROBE";
+    if std::env::var_os(PROBE).is_some() {
+        match Credentials::from_env() {
+            Ok(found) => println!(
+                "<{}|{}>",
+                found.client_id(),
+                found.client_secret().expose_secret()
+            ),
+            Err(error) => println!("<{error}>"),
+        }
+        return;
+    }
+    let run = |id: Option<&str>, secret: Option<&str>| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "--nocapture"])
+            .arg("the_environment_gives_the_pair_or_names_what_is_wrong_with_it")
+            .env(PROBE, "1")
+            .env_remove("FISKIL_CLIENT_ID")
+            .env_remove("FISKIL_CLIENT_SECRET");
+        command.envs(id.map(|id| ("FISKIL_CLIENT_ID", id)));
+        command.envs(secret.map(|secret| ("FISKIL_CLIENT_SECRET", secret)));
+        let output = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        let text = output.split_once('<').unwrap().1.split_once('>').unwrap().0;
+        text.to_owned()
+    };
+    let hint = ": set both to the values from the Fiskil Console";
+    assert_eq!(run(Some(" id"), Some("hush hush ")), " id|hush hush ");
+    assert_eq!(
+        run(None, None),
+        format!("FISKIL_CLIENT_ID is not set and FISKIL_CLIENT_SECRET is not set{hint}")
+    );
+    assert_eq!(
+        run(Some("id"), None),
+        format!("FISKIL_CLIENT_SECRET is not set{hint}")
+    );
+    assert_eq!(
+        run(Some(""), Some("hush")),
+        format!("FISKIL_CLIENT_ID is empty{hint}")
+    );
+    assert_eq!(
+        run(Some("id"), Some("hush\n")),
+        format!("FISKIL_CLIENT_SECRET has a control character in it (a newline at its end?){hint}")
+    );
+}

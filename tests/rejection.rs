@@ -1,0 +1,230 @@
+//! What the API's answers do to the token that was sent, and to no other.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
+
+mod support;
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fiskil_auth::FiskilAuthLayer;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt, Empty, StreamBody};
+use support::{Api, Tokens, carried, credentials, layer, sent, settle};
+use tower::{Layer, ServiceExt, service_fn};
+
+#[tokio::test(start_paused = true)]
+async fn a_401_passes_to_the_caller_and_the_next_request_carries_another_token() {
+    let (tokens, api) = (Tokens::new(), Api::default());
+    let service = layer(&tokens).layer(api.clone());
+    api.answer(StatusCode::UNAUTHORIZED);
+    let response = service.clone().oneshot(Request::new(())).await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    api.answer(StatusCode::OK);
+    let response = service.oneshot(Request::new(())).await.unwrap();
+    assert_eq!(sent(&response), "t2");
+    assert_eq!(tokens.exchanges(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_401s_for_one_token_mean_one_renewal() {
+    let tokens = Tokens::new();
+    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let opened = gate.clone();
+    let api = service_fn(move |request: Request<()>| {
+        let gate = gate.clone();
+        async move {
+            let first = carried(request.headers()) == "t1";
+            let _permit = gate.acquire().await.unwrap();
+            let mut response = Response::new(());
+            if first {
+                *response.status_mut() = StatusCode::UNAUTHORIZED;
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let service = layer(&tokens).layer(api);
+    let requests: Vec<_> = (0..100)
+        .map(|_| tokio::spawn(service.clone().oneshot(Request::new(()))))
+        .collect();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    opened.add_permits(1);
+    for request in requests {
+        assert_eq!(
+            request.await.unwrap().unwrap().status(),
+            StatusCode::UNAUTHORIZED
+        );
+    }
+    assert_eq!(tokens.exchanges(), 2);
+    let response = service.oneshot(Request::new(())).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(tokens.exchanges(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_statuses_reject_nothing() {
+    for status in [400, 403, 404, 407, 429, 500, 503] {
+        let (tokens, api) = (Tokens::new(), Api::default());
+        let service = layer(&tokens).layer(api.clone());
+        let status = StatusCode::from_u16(status).unwrap();
+        api.answer(status);
+        for _ in 0..3 {
+            let response = service.clone().oneshot(Request::new(())).await.unwrap();
+            assert_eq!(response.status(), status);
+        }
+        settle().await;
+        assert_eq!(tokens.exchanges(), 1, "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_401_to_a_request_without_our_token_rejects_nothing() {
+    let (tokens, api) = (Tokens::new(), Api::default());
+    let layer = layer(&tokens);
+    layer.tokens().token().await.unwrap();
+    api.answer(StatusCode::UNAUTHORIZED);
+    let request = Request::get("https://elsewhere.example/").body(()).unwrap();
+    let response = layer.layer(api).oneshot(request).await.unwrap();
+    assert_eq!(sent(&response), "nothing");
+    settle().await;
+    assert_eq!(tokens.exchanges(), 1);
+    assert_eq!(layer.tokens().status().rejections, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_failure_of_an_inner_layer_is_no_rejection_by_the_api() {
+    let (outer, inner) = (Tokens::new(), Tokens::new());
+    let refused =
+        FiskilAuthLayer::with_token_service(fiskil_auth::Credentials::new("", ""), inner.clone());
+    let stack = layer(&outer);
+    let service = stack.layer(refused.layer(Api::default()));
+    for content_type in ["application/json", "application/grpc"] {
+        let request = Request::get("/")
+            .header("content-type", content_type)
+            .body(())
+            .unwrap();
+        service.clone().oneshot(request).await.unwrap();
+    }
+    settle().await;
+    assert_eq!(stack.tokens().status().rejections, 0);
+    assert_eq!((outer.exchanges(), inner.exchanges()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_always_answers_401_costs_the_others_nothing_but_spaced_renewals() {
+    for down in [false, true] {
+        let tokens = Tokens::new();
+        tokens.issue_after(Duration::from_millis(100));
+        let api = service_fn(|request: Request<()>| async move {
+            let mut response = Response::new(());
+            if request.uri().path() == "/odd" {
+                *response.status_mut() = StatusCode::UNAUTHORIZED;
+            }
+            Ok::<_, Infallible>(response)
+        });
+        let service = layer(&tokens).layer(api);
+        service.clone().oneshot(Request::new(())).await.unwrap();
+        if down {
+            tokens.fail("down");
+        }
+        let mut waits = 0;
+        // Ten requests a second for ten minutes, every tenth to the odd route.
+        for n in 0..6000_u32 {
+            let path = if n % 10 == 0 { "/odd" } else { "/" };
+            let request = Request::get(path).body(()).unwrap();
+            let from = tokio::time::Instant::now();
+            let response = service.clone().oneshot(request).await.unwrap();
+            waits += u32::from(!from.elapsed().is_zero());
+            if path == "/" {
+                assert_eq!(
+                    response.status(),
+                    StatusCode::OK,
+                    "request {n}, down: {down}"
+                );
+            } else {
+                assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        // Only the first renewal is waited for.
+        assert!(waits <= 2, "{waits}");
+        // 1, 2, 4, 8 and 16 s apart at first, then 24 to 30 s.
+        let exchanges = tokens.exchanges();
+        assert!((22..=34).contains(&exchanges), "{exchanges}, down: {down}");
+    }
+}
+
+fn grpc(headers: &[(&'static str, &'static str)], trailers: Option<&'static str>) -> Tokens {
+    let tokens = Tokens::new();
+    let headers: HeaderMap = headers
+        .iter()
+        .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
+        .collect();
+    let api = service_fn(move |_: Request<Empty<Bytes>>| {
+        let mut frames = vec![Ok::<_, Infallible>(Frame::data(Bytes::from_static(
+            b"data",
+        )))];
+        if let Some(status) = trailers {
+            let trailer = (
+                "grpc-status".parse().unwrap(),
+                HeaderValue::from_static(status),
+            );
+            frames.push(Ok(Frame::trailers(HeaderMap::from_iter([trailer]))));
+        }
+        let body = StreamBody::new(futures_util::stream::iter(frames));
+        let mut response = Response::new(body);
+        *response.headers_mut() = headers.clone();
+        async { Ok::<_, Infallible>(response) }
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let service = FiskilAuthLayer::with_token_service(credentials(), tokens.clone()).layer(api);
+        let request = Request::new(Empty::new());
+        let response = service.oneshot(request).await.unwrap();
+        let collected = response.into_body().collect().await.unwrap();
+        let seen = collected
+            .trailers()
+            .and_then(|t| t.get("grpc-status"))
+            .cloned();
+        assert_eq!(seen.as_ref().map(|v| v.to_str().unwrap()), trailers);
+        assert_eq!(collected.to_bytes(), "data");
+        settle().await;
+    });
+    tokens
+}
+
+#[test]
+fn grpc_status_16_in_the_headers_rejects_the_token() {
+    for content_type in [
+        "application/grpc",
+        "application/grpc+proto",
+        "Application/GRPC",
+    ] {
+        let tokens = grpc(
+            &[("content-type", content_type), ("grpc-status", "16")],
+            None,
+        );
+        assert_eq!(tokens.exchanges(), 2, "{content_type}");
+    }
+}
+
+#[test]
+fn grpc_status_16_in_the_trailers_rejects_the_token_and_the_trailers_pass() {
+    let tokens = grpc(&[("content-type", "application/grpc")], Some("16"));
+    assert_eq!(tokens.exchanges(), 2);
+}
+
+#[test]
+fn other_grpc_statuses_and_answers_that_are_not_grpc_reject_nothing() {
+    let tokens = grpc(&[("content-type", "application/grpc")], Some("7"));
+    assert_eq!(tokens.exchanges(), 1);
+    let tokens = grpc(&[("content-type", "application/json")], Some("16"));
+    assert_eq!(tokens.exchanges(), 1);
+    let tokens = grpc(&[("grpc-status", "16")], None);
+    assert_eq!(tokens.exchanges(), 1);
+}

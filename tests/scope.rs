@@ -1,0 +1,216 @@
+//! Which requests carry the token, and which must not.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use fiskil_auth::{Error, ErrorKind, FiskilAuthLayer};
+use http::{Method, Request, StatusCode, header::AUTHORIZATION};
+use support::{Api, Tokens, layer, sent, settle};
+use tower::{Layer, ServiceExt};
+
+/// What reached the API of a request with a header of its own, or the kind of
+/// the failure.
+async fn send(layer: &FiskilAuthLayer, method: Method, uri: &str) -> Result<String, ErrorKind> {
+    let request = Request::builder()
+        .method(method)
+        .uri(uri)
+        .header(AUTHORIZATION, "Bearer callers-own")
+        .body(())
+        .unwrap();
+    let response = layer.layer(Api::default()).oneshot(request).await.unwrap();
+    match response.extensions().get::<Error>() {
+        None => Ok(sent(&response).to_owned()),
+        Some(error) => {
+            assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+            Err(error.kind())
+        }
+    }
+}
+
+async fn assert_all(layer: &FiskilAuthLayer, uris: &[&str], expected: Result<&str, ErrorKind>) {
+    for uri in uris {
+        let seen = send(layer, Method::GET, uri).await;
+        assert_eq!(seen.as_deref().map_err(|kind| *kind), expected, "{uri}");
+    }
+}
+
+const TOKEN: Result<&str, ErrorKind> = Ok("t1");
+const UNTOUCHED: Result<&str, ErrorKind> = Ok("callers-own");
+const REFUSED: Result<&str, ErrorKind> = Err(ErrorKind::Configuration);
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_name_no_origin_carry_the_token() {
+    let layer = layer(&Tokens::new());
+    assert_all(&layer, &["/", "/v1/end-users?a=b", "*"], TOKEN).await;
+    assert_eq!(
+        send(&layer, Method::OPTIONS, "*").await.as_deref(),
+        Ok("t1")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn fiskils_origin_gets_the_token_however_it_is_spelled() {
+    let uris = [
+        "https://api.fiskil.com",
+        "https://api.fiskil.com/v1/end-users",
+        "https://api.fiskil.com:443/",
+        "https://API.Fiskil.COM/",
+        "HTTPS://api.fiskil.com/",
+        "https://api.fiskil.com:0443/",
+    ];
+    assert_all(&layer(&Tokens::new()), &uris, TOKEN).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_origins_pass_untouched() {
+    let tokens = Tokens::new();
+    let uris = [
+        "https://fiskil.com/",
+        "https://api.fiskil.com.evil.example/",
+        "https://evil-api.fiskil.com/",
+        "https://api.fiskil.com./",
+        "https://api.fiskil.com:8443/",
+        "https://api.fiskil.com:80/",
+        "https://api.fiskil.com:/",
+        "https://api.fiskil.com:99999/",
+        "https://user@api.fiskil.com/",
+        "https://user:password@api.fiskil.com/",
+        "https://api.fiskil.com@evil.example/",
+        "https://xn--fiskil-9sf.com/",
+        "https://[::1]/",
+        "ftp://api.fiskil.com/",
+        "http://elsewhere.example/",
+        "http://api.fiskil.com:8080/",
+    ];
+    assert_all(&layer(&tokens), &uris, UNTOUCHED).await;
+    assert_eq!(tokens.exchanges(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connect_passes_untouched() {
+    let layer = layer(&Tokens::new());
+    for uri in ["api.fiskil.com:443", "https://api.fiskil.com/"] {
+        let seen = send(&layer, Method::CONNECT, uri).await;
+        assert_eq!(seen.as_deref(), Ok("callers-own"), "{uri}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn plain_http_to_an_allowed_origin_fails_before_any_exchange() {
+    let tokens = Tokens::new();
+    let layer = layer(&tokens)
+        .allow_origin("https://proxy.example:8443")
+        .unwrap();
+    let uris = [
+        "http://api.fiskil.com/v1/end-users",
+        "http://api.fiskil.com:80/",
+        "http://api.fiskil.com:443/",
+        "http://API.fiskil.com/",
+        "http://proxy.example/",
+        "http://proxy.example:8443/",
+    ];
+    assert_all(&layer, &uris, REFUSED).await;
+    settle().await;
+    assert_eq!(tokens.exchanges(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn further_origins_can_be_allowed_and_loopback_over_plain_http() {
+    let layer = layer(&Tokens::new())
+        .allow_origin("https://proxy.example:8443/some/path?a=b")
+        .unwrap()
+        .allow_origin("http://127.0.0.1:3000")
+        .unwrap()
+        .allow_origin("http://[::1]:3000")
+        .unwrap()
+        .allow_origin("http://LOCALHOST")
+        .unwrap();
+    let carried = [
+        "https://proxy.example:8443/",
+        "http://127.0.0.1:3000/",
+        "http://[::1]:3000/",
+        "http://localhost:80/",
+        "https://api.fiskil.com/",
+    ];
+    assert_all(&layer, &carried, TOKEN).await;
+    let untouched = [
+        "https://proxy.example/",
+        "http://127.0.0.1:3001/",
+        "http://127.0.0.2:3000/",
+        "https://127.0.0.1:3000/",
+    ];
+    assert_all(&layer, &untouched, UNTOUCHED).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_origin_means_https_all_the_same() {
+    let layer = layer(&Tokens::new()).any_origin();
+    assert_all(
+        &layer,
+        &["https://elsewhere.example/", "https://[::1]:8443/"],
+        TOKEN,
+    )
+    .await;
+    let refused = [
+        "http://elsewhere.example/",
+        "http://127.0.0.1/",
+        "http://api.fiskil.com/",
+    ];
+    assert_all(&layer, &refused, REFUSED).await;
+    let untouched = [
+        "https://user@elsewhere.example/",
+        "https://elsewhere.example:99999/",
+    ];
+    assert_all(&layer, &untouched, UNTOUCHED).await;
+    let layer = layer.allow_origin("http://127.0.0.1").unwrap();
+    assert_all(&layer, &["http://127.0.0.1/"], TOKEN).await;
+}
+
+#[test]
+fn origins_that_are_none_are_refused_at_once_and_not_echoed() {
+    let layer = layer(&Tokens::new());
+    for uri in [
+        "",
+        "/v1",
+        "api.fiskil.com",
+        "https://",
+        "http://api.fiskil.com",
+        "http://10.0.0.1",
+        "http://128.0.0.1",
+        "http://localhost.example",
+        "ws://localhost",
+        "https://h:99999",
+        "https://h:",
+        "https://user:pass-word@h",
+        "https://a b",
+    ] {
+        let error = layer.clone().allow_origin(uri).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{uri}");
+        assert!(!format!("{error:?} {error}").contains("pass-word"));
+    }
+    // As the `Uri` that it has become already, too.
+    let uri: http::Uri = "https://api.fiskil.com".parse().unwrap();
+    layer.allow_origin(uri).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_header_is_marked_sensitive_and_replaces_all_that_came() {
+    let layer = layer(&Tokens::new());
+    let api = tower::service_fn(async |request: Request<()>| {
+        let values: Vec<_> = request.headers().get_all(AUTHORIZATION).iter().collect();
+        let [value] = values.as_slice() else {
+            panic!("{} values", values.len());
+        };
+        assert!(value.is_sensitive());
+        assert_eq!(*value, "Bearer t1");
+        Ok::<_, std::convert::Infallible>(http::Response::new(()))
+    });
+    for _ in 0..2 {
+        let request = Request::get("/")
+            .header(AUTHORIZATION, "Basic one")
+            .header(AUTHORIZATION, "Basic another")
+            .body(())
+            .unwrap();
+        layer.layer(api).oneshot(request).await.unwrap();
+    }
+}
