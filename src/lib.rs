@@ -4,6 +4,8 @@
 mod credentials;
 mod error;
 mod origin;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 mod token;
 
 pub use self::credentials::{Credentials, ProvideCredentials};
