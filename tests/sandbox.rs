@@ -13,13 +13,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fiskil_auth::Credentials;
-use fiskil_auth::sandbox::{Fault, Sandbox, SandboxBody, SandboxService};
+use fiskil_auth::sandbox::{Fault, HttpsSandbox, Sandbox, SandboxBody, SandboxService};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, request};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::task::yield_now;
 use tokio::time::{Instant, advance, timeout};
 use tower::ServiceExt;
 
@@ -492,12 +494,14 @@ async fn debug_output_shows_neither_secrets_nor_tokens() {
     let sandbox = Sandbox::new();
     let token = fetch_token(&sandbox).await;
     sandbox.fail_exchanges(Fault::Body(Bytes::from("sesame")));
+    let https = sandbox.serve_https().await.unwrap();
     let answer = call(&sandbox, exchange(&sandbox.credentials())).await;
     let verbatim = Fault::Answer(Response::new(Bytes::from("sesame")));
 
-    let shown: [&dyn Debug; 6] = [
+    let shown: [&dyn Debug; 7] = [
         &sandbox,
         &sandbox.service(),
+        &https,
         &answer,
         &sandbox.last_exchange(),
         &verbatim,
@@ -528,7 +532,114 @@ fn handles_services_and_bodies_can_be_shared_between_threads() {
     cloned::<Sandbox>();
     cloned::<SandboxService>();
     cloned::<Fault>();
+    shared::<HttpsSandbox>();
     shared::<SandboxBody>();
+}
+
+#[tokio::test]
+async fn the_client_exchanges_and_calls_the_api_over_https() {
+    let sandbox = Sandbox::new();
+    let https = sandbox.serve_https().await.unwrap();
+    assert!(https.base_url().starts_with("https://127.0.0.1:"));
+
+    let (head, body) = exchange(&sandbox.credentials()).into_parts();
+    let request = Request::from_parts(at(&https.base_url(), head), body);
+    let answer = Answer::read(https.client().request(request).await.unwrap()).await;
+    assert_eq!(answer.status, StatusCode::OK);
+
+    let (head, body) = end_users(&format!("Bearer {}", answer.token())).into_parts();
+    let request = Request::from_parts(at(&https.base_url(), head), body);
+    let answer = Answer::read(https.client().request(request).await.unwrap()).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(answer.json.is_array());
+    assert_eq!(
+        (sandbox.counts().exchanges, sandbox.counts().requests),
+        (1, 1)
+    );
+}
+
+#[tokio::test]
+async fn the_certificate_holds_for_localhost_too() {
+    let https = Sandbox::new().serve_https().await.unwrap();
+    let base = https.base_url().replace("127.0.0.1", "localhost");
+    let (head, body) = end_users("Bearer unknown").into_parts();
+    let request = Request::from_parts(at(&base, head), body);
+
+    let answer = Answer::read(https.client().request(request).await.unwrap()).await;
+    answer.assert_error(StatusCode::UNAUTHORIZED, "unauthorized");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_trust_the_certificate_fails() {
+    let sandbox = Sandbox::new();
+    let https = sandbox.serve_https().await.unwrap();
+    let distrustful = sandbox.serve_https().await.unwrap().client();
+    let (head, body) = exchange(&sandbox.credentials()).into_parts();
+    let request = Request::from_parts(at(&https.base_url(), head), body);
+
+    let error = distrustful.request(request).await.unwrap_err();
+    assert!(error.is_connect());
+    assert!(
+        format!("{error:?}").contains("InvalidCertificate"),
+        "{error:?}"
+    );
+    assert_eq!(sandbox.counts().exchanges, 0);
+}
+
+#[tokio::test]
+async fn the_client_sends_nothing_over_plain_http() {
+    let sandbox = Sandbox::new();
+    let https = sandbox.serve_https().await.unwrap();
+    let base = https.base_url().replace("https:", "http:");
+    let (head, body) = exchange(&sandbox.credentials()).into_parts();
+    let request = Request::from_parts(at(&base, head), body);
+
+    assert!(
+        https
+            .client()
+            .request(request)
+            .await
+            .unwrap_err()
+            .is_connect()
+    );
+}
+
+#[tokio::test]
+async fn the_certificate_is_given_as_pem_and_made_anew_for_every_server() {
+    let sandbox = Sandbox::new();
+    let https = sandbox.serve_https().await.unwrap();
+    let another = sandbox.serve_https().await.unwrap();
+
+    assert!(
+        https
+            .certificate_pem()
+            .starts_with("-----BEGIN CERTIFICATE-----")
+    );
+    assert_ne!(https.certificate_pem(), another.certificate_pem());
+}
+
+#[tokio::test]
+async fn dropping_the_server_cuts_its_connections_and_frees_its_port() {
+    let sandbox = Sandbox::new();
+    sandbox.fail_exchanges(Fault::Hang);
+    let https = sandbox.serve_https().await.unwrap();
+    let address = https.base_url().replace("https://", "");
+    let (head, body) = exchange(&sandbox.credentials()).into_parts();
+    let request = Request::from_parts(at(&https.base_url(), head), body);
+    let hanging = tokio::spawn(https.client().request(request));
+    while sandbox.counts().exchanges == 0 {
+        yield_now().await;
+    }
+
+    drop(https);
+    // The runtime has to get round to the server's task.
+    let mut refused = false;
+    for _ in 0..100 {
+        refused = refused || TcpStream::connect(&address).await.is_err();
+        yield_now().await;
+    }
+    assert!(refused);
+    assert!(hanging.await.unwrap().is_err());
 }
 
 struct Answer {
@@ -618,4 +729,10 @@ fn end_users(authorization: &str) -> Request<Full<Bytes>> {
         .header(AUTHORIZATION, authorization)
         .body(Full::default())
         .unwrap()
+}
+
+/// The same request at this base URL.
+fn at(base: &str, mut head: request::Parts) -> request::Parts {
+    head.uri = format!("{base}{}", head.uri.path()).parse().unwrap();
+    head
 }

@@ -5,8 +5,10 @@
 //! real one. It can be slow, refuse, hang or talk nonsense on demand, and it
 //! counts what it saw.
 //!
-//! [`Sandbox::service`] is a tower service without sockets. Its clock is
-//! tokio's, so a test under paused time sees a token expire at once.
+//! - [`Sandbox::service`] is a tower service without sockets. Its clock is
+//!   tokio's, so a test under paused time sees a token expire at once.
+//! - [`Sandbox::serve_https`] serves the same over HTTPS on loopback, for tests
+//!   that should go through a real HTTP client.
 //!
 //! ```
 //! use std::time::Duration;
@@ -54,11 +56,13 @@ use crate::Credentials;
 mod answer;
 mod body;
 mod fault;
+mod https;
 mod service;
 mod state;
 
 pub use self::body::SandboxBody;
 pub use self::fault::Fault;
+pub use self::https::HttpsSandbox;
 pub use self::service::SandboxService;
 pub use self::state::Counts;
 
