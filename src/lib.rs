@@ -9,6 +9,8 @@ mod future;
 mod layer;
 mod origin;
 mod redact;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 mod scope;
 mod service;
 mod token;

@@ -1,0 +1,159 @@
+//! The sandbox over HTTPS on loopback: certificate, server and a client for it.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use http_body::Body;
+use hyper::server::conn::http1;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
+use rcgen::CertifiedKey;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet, yield_now};
+use tokio_rustls::TlsAcceptor;
+
+use super::{Sandbox, SandboxService};
+
+impl Sandbox {
+    /// Serves it over HTTPS (HTTP/1.1) on a free port of 127.0.0.1, until the
+    /// returned handle is dropped.
+    ///
+    /// It needs a tokio runtime with I/O. Don't pause the time: a paused clock
+    /// jumps to the next timeout whenever all tasks wait for a socket.
+    ///
+    /// # Errors
+    ///
+    /// If the port can't be bound, or no certificate can be made.
+    pub async fn serve_https(&self) -> io::Result<HttpsSandbox> {
+        let names = [Ipv4Addr::LOCALHOST.to_string(), "localhost".to_owned()];
+        let certified = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
+        let certificate_pem = certified.cert.pem();
+        // Named, because the process default is unset or another one's choice.
+        let provider = Arc::new(ring::default_provider());
+        let client = client_config(provider.clone(), certified.cert.der().clone())
+            .map_err(io::Error::other)?;
+        let server = server_config(provider, certified).map_err(io::Error::other)?;
+
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let acceptor = TlsAcceptor::from(Arc::new(server));
+        let server = tokio::spawn(serve(listener, acceptor, self.service()));
+        Ok(HttpsSandbox {
+            address,
+            certificate_pem,
+            client,
+            server,
+        })
+    }
+}
+
+/// A [`Sandbox`] served over HTTPS on loopback: see [`Sandbox::serve_https`].
+///
+/// Dropping it stops the server and cuts its connections.
+pub struct HttpsSandbox {
+    address: SocketAddr,
+    certificate_pem: String,
+    client: ClientConfig,
+    server: JoinHandle<()>,
+}
+
+impl HttpsSandbox {
+    /// `https://127.0.0.1:` and the port, without a slash at the end.
+    pub fn base_url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// The self-signed certificate for `127.0.0.1` and `localhost`, for clients
+    /// of your own to trust. It is made anew for every server.
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    /// An HTTP client that trusts this certificate and no other, with a
+    /// connection pool of its own.
+    pub fn client<B>(&self) -> Client<HttpsConnector<HttpConnector>, B>
+    where
+        B: Body + Send,
+        B::Data: Send,
+    {
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(self.client.clone())
+            .https_only()
+            .enable_http1()
+            .build();
+        Client::builder(TokioExecutor::new()).build(connector)
+    }
+}
+
+impl fmt::Debug for HttpsSandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpsSandbox")
+            .field("base_url", &self.base_url())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for HttpsSandbox {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// Accepts for ever. The connections' tasks end with this one.
+async fn serve(listener: TcpListener, acceptor: TlsAcceptor, service: SandboxService) {
+    let mut connections = JoinSet::new();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                connections.spawn(serve_connection(stream, acceptor.clone(), service.clone()));
+            }
+            // One client's bad luck, or no file descriptors left for a while.
+            Err(_) => yield_now().await,
+        }
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+/// Errors end the connection, and the client sees that: nobody else cares.
+async fn serve_connection(stream: TcpStream, acceptor: TlsAcceptor, service: SandboxService) {
+    if let Ok(stream) = acceptor.accept(stream).await {
+        let _ = http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+            .await;
+    }
+}
+
+fn server_config(
+    provider: Arc<CryptoProvider>,
+    certified: CertifiedKey<rcgen::KeyPair>,
+) -> Result<ServerConfig, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certified.cert.der().clone()],
+            certified.signing_key.into(),
+        )?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn client_config(
+    provider: Arc<CryptoProvider>,
+    certificate: CertificateDer<'static>,
+) -> Result<ClientConfig, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate)?;
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
