@@ -4,6 +4,7 @@
 mod credentials;
 mod error;
 mod origin;
+mod redact;
 mod token;
 
 pub use self::credentials::{Credentials, ProvideCredentials};
