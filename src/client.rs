@@ -50,6 +50,7 @@ use crate::{BoxError, Error, ErrorKind, Token, TokenRequest};
 /// | answer | [`kind`](Error::kind) | [transient](Error::is_transient) |
 /// |---|---|---|
 /// | none: the HTTP client failed, or the connection broke | [`Unavailable`](ErrorKind::Unavailable) | yes |
+/// | none: a bad certificate (seen with feature `https`, from rustls) | [`Certificate`](ErrorKind::Certificate) | no |
 /// | 2xx with a body that is no token | [`InvalidAnswer`](ErrorKind::InvalidAnswer) | yes |
 /// | 204 | [`InvalidAnswer`](ErrorKind::InvalidAnswer) | no |
 /// | 408, 425, 429, 5xx | [`Unavailable`](ErrorKind::Unavailable) | yes |
@@ -134,6 +135,17 @@ where
 }
 
 fn unreachable(error: BoxError, withhold: impl FnOnce(&str) -> bool) -> Error {
+    #[cfg(feature = "https")]
+    if crate::https::is_bad_certificate(error.as_ref()) {
+        return Error::foreign(
+            ErrorKind::Certificate,
+            "the token endpoint's certificate is not trusted: \
+             check the trust store, the host and the clock",
+            error,
+            withhold,
+        )
+        .transient(false);
+    }
     Error::foreign(
         ErrorKind::Unavailable,
         "the token endpoint can't be reached",

@@ -5,6 +5,8 @@
 mod client;
 mod credentials;
 mod error;
+#[cfg(feature = "https")]
+mod https;
 mod origin;
 mod redact;
 mod token;
