@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
+use rustls_platform_verifier::BuilderVerifierExt;
 use tower::{ServiceBuilder, ServiceExt};
 
 type HttpsClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
@@ -46,8 +48,13 @@ async fn main() -> Outcome<()> {
 async fn with_fiskil() -> Outcome<()> {
     println!("FISKIL_CLIENT_ID is set: this is https://api.fiskil.com.");
     let layer = FiskilAuthLayer::new(Credentials::from_env()?);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_platform_verifier()?
+        .with_no_client_auth();
     let https = HttpsConnectorBuilder::new()
-        .with_provider_and_platform_verifier(rustls::crypto::ring::default_provider())?
+        .with_tls_config(tls)
         .https_only()
         .enable_http1()
         .build();
@@ -64,12 +71,18 @@ async fn with_fiskil() -> Outcome<()> {
 
     step(2, "the token is renewed while requests go on");
     api.tokens.refresh().await?;
-    check(api.get().await? == StatusCode::OK, "the next request succeeds")?;
+    check(
+        api.get().await? == StatusCode::OK,
+        "the next request succeeds",
+    )?;
     check(api.tokens.status().generation == 2, "with the second token")?;
 
     step(3, "the token is given up");
     api.tokens.invalidate(&api.tokens.token().await?);
-    check(api.get().await? == StatusCode::OK, "the next request succeeds")?;
+    check(
+        api.get().await? == StatusCode::OK,
+        "the next request succeeds",
+    )?;
     check(api.tokens.status().generation == 3, "with the third token")
 }
 
@@ -79,30 +92,51 @@ async fn with_sandbox() -> Outcome<()> {
     sandbox.set_lifetime(Duration::from_secs(8));
     sandbox.set_latency(Duration::from_millis(50));
     let server = sandbox.serve_https().await?;
-    println!("FISKIL_CLIENT_ID is not set: a sandbox at {} stands in.", server.base_url());
+    println!(
+        "FISKIL_CLIENT_ID is not set: a sandbox at {} stands in.",
+        server.base_url()
+    );
     let api = sandbox_client(&sandbox, &server)?;
 
     step(1, "100 requests at once, and no token yet");
     burst(&api).await?;
-    check(sandbox.counts().exchanges == 1, "Fiskil saw one token exchange")?;
+    check(
+        sandbox.counts().exchanges == 1,
+        "Fiskil saw one token exchange",
+    )?;
 
-    step(2, "requests go on past the token's expiry: it lives for 8 s");
+    step(
+        2,
+        "requests go on past the token's expiry: it lives for 8 s",
+    );
     let (requests, waits) = steady(&api, Duration::from_secs(9)).await?;
     println!("    {requests} × 200 OK");
-    check(sandbox.counts().exchanges == 2, "Fiskil saw one more token exchange")?;
+    check(
+        sandbox.counts().exchanges == 2,
+        "Fiskil saw one more token exchange",
+    )?;
     check(waits == 0, "no request had to wait for it")?;
 
     step(3, "Fiskil revokes the token");
     sandbox.revoke_tokens();
     let revoked = api.get().await?;
-    check(revoked == StatusCode::UNAUTHORIZED, "the next request sees Fiskil's own 401")?;
-    check(api.get().await? == StatusCode::OK, "the one after that succeeds, with a new token")?;
-    check(sandbox.counts().exchanges == 3, "Fiskil saw one more token exchange")
+    check(
+        revoked == StatusCode::UNAUTHORIZED,
+        "the next request sees Fiskil's own 401",
+    )?;
+    check(
+        api.get().await? == StatusCode::OK,
+        "the one after that succeeds, with a new token",
+    )?;
+    check(
+        sandbox.counts().exchanges == 3,
+        "Fiskil saw one more token exchange",
+    )
 }
 
 fn sandbox_client(sandbox: &Sandbox, server: &HttpsSandbox) -> Outcome<Api> {
-    let token_client = TokenClient::new(server.client())
-        .endpoint(format!("{}/v1/token", server.base_url()))?;
+    let token_client =
+        TokenClient::new(server.client()).endpoint(format!("{}/v1/token", server.base_url()))?;
     let layer = FiskilAuthLayer::with_token_service(sandbox.credentials(), token_client)
         .allow_origin(server.base_url())?;
     Ok(Api {
@@ -124,8 +158,14 @@ async fn burst(api: &Api) -> Outcome<()> {
     let from = Instant::now();
     let statuses = try_join_all((0..100).map(|_| api.get())).await?;
     println!("    100 answers after {} ms", from.elapsed().as_millis());
-    check(statuses.iter().all(|status| *status == StatusCode::OK), "all are 200 OK")?;
-    check(api.tokens.status().fetches == 1, "one token exchange served them all")
+    check(
+        statuses.iter().all(|status| *status == StatusCode::OK),
+        "all are 200 OK",
+    )?;
+    check(
+        api.tokens.status().fetches == 1,
+        "one token exchange served them all",
+    )
 }
 
 /// A request every 20 ms for some time: how many there were, and how many had

@@ -23,7 +23,7 @@ use crate::BoxError;
 /// | [`Refused`](ErrorKind::Refused) | if Fiskil says so | read [`status`](Error::status); give [`error_id`](Error::error_id) to Fiskil's support |
 /// | [`Unavailable`](ErrorKind::Unavailable) | yes | wait for [`retry_after`](Error::retry_after) |
 /// | [`Certificate`](ErrorKind::Certificate) | no | check the trust store, the host and the clock |
-/// | [`InvalidAnswer`](ErrorKind::InvalidAnswer) | yes | check what answers at the endpoint |
+/// | [`InvalidAnswer`](ErrorKind::InvalidAnswer) | yes, unless it had no content (204) | check what answers at the endpoint |
 /// | [`InvalidToken`](ErrorKind::InvalidToken) | if it came from an exchange | check the token service |
 /// | [`TokenService`](ErrorKind::TokenService) | yes | see the source |
 /// | [`Timeout`](ErrorKind::Timeout) | yes | check the way to the endpoint |

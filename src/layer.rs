@@ -37,7 +37,7 @@ impl FiskilAuthLayer {
     #[cfg_attr(docsrs, doc(cfg(feature = "https")))]
     #[must_use]
     pub fn new(credentials: impl ProvideCredentials) -> Self {
-        let endpoint = Uri::from_static(DEFAULT_ENDPOINT);
+        let endpoint = Uri::from_static(crate::client::ENDPOINT);
         Self::with_token_service(credentials, crate::https::HttpsTokenService::new(endpoint))
     }
 
@@ -135,7 +135,5 @@ impl<S> Layer<S> for FiskilAuthLayer {
     }
 }
 
-#[cfg(feature = "https")]
-const DEFAULT_ENDPOINT: &str = "https://api.fiskil.com/v1/token";
 #[cfg(feature = "https")]
 const TOKEN_PATH: &str = "/v1/token";

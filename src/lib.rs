@@ -3,9 +3,13 @@
 
 mod body;
 mod cache;
+#[cfg(feature = "client")]
+mod client;
 mod credentials;
 mod error;
 mod future;
+#[cfg(feature = "https")]
+mod https;
 mod layer;
 mod origin;
 mod redact;
@@ -17,6 +21,8 @@ mod token;
 
 pub use self::body::ResponseBody;
 pub use self::cache::{Status, TokenCache};
+#[cfg(feature = "client")]
+pub use self::client::TokenClient;
 pub use self::credentials::{Credentials, ProvideCredentials};
 pub use self::error::{Error, ErrorKind};
 pub use self::future::ResponseFuture;

@@ -1,4 +1,155 @@
 //! Whether a text gives away a secret.
-pub(crate) fn reveals(text: &str, secret: &str) -> bool {
-    text.contains(secret)
+
+use std::collections::HashSet;
+
+use zeroize::Zeroizing;
+
+/// Whether the text has a piece of one of the secrets in it: eight characters
+/// in a row, or all of a shorter secret; as it is, percent-encoded (RFC 3986,
+/// section 2.1) or in base64 (RFC 4648, sections 4 and 5, also as a part of
+/// something longer). Empty secrets are passed over.
+pub(crate) fn reveals(text: &str, secrets: &[&str]) -> bool {
+    let decoded = percent_decoded(text);
+    let base64 = in_standard_alphabet(&decoded);
+    secrets.iter().any(|secret| {
+        let secret = secret.as_bytes();
+        share_a_piece(text.as_bytes(), secret)
+            || share_a_piece(&decoded, secret)
+            || (0..3).any(|offset| share_a_piece(&base64, &base64_at(offset, secret)))
+    })
+}
+
+fn share_a_piece(text: &[u8], secret: &[u8]) -> bool {
+    let length = secret.len().min(PIECE);
+    if length == 0 {
+        return false;
+    }
+    let pieces: HashSet<&[u8]> = text.windows(length).collect();
+    secret.windows(length).any(|piece| pieces.contains(piece))
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let (byte, after) = match tail {
+            [high, low, after @ ..] if first == b'%' => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => (high << 4 | low, after),
+                _ => (first, tail),
+            },
+            _ => (first, tail),
+        };
+        decoded.push(byte);
+        rest = after;
+    }
+    decoded
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| value.try_into().ok())
+}
+
+/// The URL-safe alphabet differs from the standard one in two characters.
+fn in_standard_alphabet(text: &[u8]) -> Vec<u8> {
+    let standard = |byte: &u8| match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => *other,
+    };
+    text.iter().map(standard).collect()
+}
+
+/// The characters that the secret alone decides where it follows `offset`
+/// bytes, modulo three, in something that is base64.
+fn base64_at(offset: usize, secret: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(vec![0; offset]);
+    bytes.reserve_exact(secret.len());
+    bytes.extend_from_slice(secret);
+
+    let mut characters = Zeroizing::new(Vec::with_capacity(bytes.len().saturating_mul(2)));
+    let (mut bits, mut pending): (u32, u32) = (0, 0);
+    for byte in bytes.iter() {
+        bits = (bits << 8 | u32::from(*byte)) & 0x3fff;
+        pending = pending.saturating_add(8);
+        while pending >= 6 {
+            pending = pending.saturating_sub(6);
+            let index = usize::try_from(bits >> pending & 0x3f).unwrap_or_default();
+            characters.extend(ALPHABET.get(index));
+        }
+    }
+    // The bytes before it have a share in these.
+    let foreign = offset.saturating_mul(8).div_ceil(6).min(characters.len());
+    characters.drain(..foreign);
+    characters
+}
+
+/// Long enough not to occur by chance, too short to be of use.
+const PIECE: usize = 8;
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "sk_Zm9v/Yg==?&~qT7x-91";
+
+    #[test]
+    fn eight_characters_in_a_row_reveal_a_secret() {
+        assert!(reveals("x Zm9v/Yg= x", &[SECRET]));
+        assert!(!reveals("x Zm9v/Yg x", &[SECRET]));
+        assert!(reveals(SECRET, &["other-secret", SECRET]));
+    }
+
+    #[test]
+    fn a_short_secret_is_revealed_as_a_whole_only() {
+        assert!(reveals("it is hush!", &["hush"]));
+        assert!(!reveals("it is hus", &["hush"]));
+    }
+
+    #[test]
+    fn an_empty_secret_or_text_reveals_nothing() {
+        assert!(!reveals("anything", &[""]));
+        assert!(!reveals("anything", &[]));
+        assert!(!reveals("", &[SECRET]));
+    }
+
+    #[test]
+    fn percent_encoding_hides_nothing() {
+        assert!(reveals("a=%2fYg%3D%3D%3F%26~", &[SECRET]));
+        assert!(reveals("100%, %zz, %5%41b%63defgh%", &["Abcdefgh"]));
+        assert!(!reveals("100%, %zz, %5%41b%63defg%", &["Abcdefgh"]));
+    }
+
+    #[test]
+    fn base64_hides_nothing_whatever_stands_before_the_secret() {
+        // Each is base64 of "sec?et>valu~" after zero, one, two and three bytes.
+        for text in [
+            "c2VjP2V0PnZhbHV+",
+            "OnNlYz9ldD52YWx1fg==",
+            "aTpzZWM/ZXQ+dmFsdX4=",
+            "aWQ6c2VjP2V0PnZhbHV-",
+        ] {
+            assert!(reveals(text, &["sec?et>valu~"]), "{text}");
+            let url_safe = text.replace('+', "-").replace('/', "_");
+            assert!(reveals(&url_safe, &["sec?et>valu~"]), "{url_safe}");
+            let percent = text.replace('+', "%2B").replace('/', "%2F");
+            assert!(reveals(&percent, &["sec?et>valu~"]), "{percent}");
+            assert!(!reveals(text, &["another secret"]), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_base64_reveals_a_secret() {
+        assert!(reveals("…Q-dmFsdX…", &["sec?et>valu~"]));
+        assert!(!reveals("…-dmFsdX…", &["sec?et>valu~"]));
+    }
+
+    #[test]
+    fn the_base64_of_a_short_secret_reveals_it() {
+        assert!(reveals("aHVzaA==", &["hush"]));
+        assert!(reveals("OmF1c2g6aHVzaA", &["hush"]));
+    }
 }

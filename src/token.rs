@@ -4,9 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use http::HeaderValue;
+use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use crate::{Credentials, Error, ErrorKind};
+use crate::{Credentials, Error, ErrorKind, redact};
 
 /// A bearer token: a finished, sensitive `Authorization` header value, and how
 /// long it lives.
@@ -101,6 +102,13 @@ impl TokenRequest {
             credentials,
             rejected: None,
         }
+    }
+
+    /// Whether the text gives away the client secret or the rejected token.
+    pub(crate) fn is_revealed_by(&self, text: &str) -> bool {
+        let secret = self.credentials.client_secret().expose_secret();
+        let token = self.rejected.as_ref().map(Token::value).unwrap_or_default();
+        redact::reveals(text, &[secret, token])
     }
 }
 

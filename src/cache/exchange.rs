@@ -5,14 +5,11 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 
-use secrecy::ExposeSecret;
 use tower_service::Service;
 
 use super::clock::{Clock, Now};
 use super::sync::Mutex;
-use crate::{
-    BoxError, Credentials, Error, ErrorKind, ProvideCredentials, Token, TokenRequest, redact,
-};
+use crate::{BoxError, Credentials, Error, ErrorKind, ProvideCredentials, Token, TokenRequest};
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -58,10 +55,7 @@ impl Exchange {
         let service = self.service.lock().clone_boxed();
         service.exchange(request, clock).await.map_err(|source| {
             Error::foreign(ErrorKind::TokenService, SERVICE_FAILED, source, |text| {
-                let secret = withheld.credentials.client_secret().expose_secret();
-                let token = withheld.rejected.as_ref().map(Token::value);
-                redact::reveals(text, secret)
-                    || token.is_some_and(|token| redact::reveals(text, token))
+                withheld.is_revealed_by(text)
             })
         })
     }

@@ -1,0 +1,151 @@
+//! What an answer of the token endpoint means: a token, or which error.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::{Response, StatusCode};
+use http_body::Body;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::error::Category;
+use zeroize::Zeroizing;
+
+use super::body::{self, Incomplete};
+use super::refusal;
+use crate::{BoxError, Error, ErrorKind, Token, TokenRequest, redact};
+
+pub(super) async fn read<R>(response: Response<R>, request: &TokenRequest) -> Result<Token, Error>
+where
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    let (head, body) = response.into_parts();
+    let status = head.status;
+    if status == StatusCode::NO_CONTENT {
+        return Err(unusable(status, "it has no content").transient(false));
+    }
+    if status.is_success() {
+        let body = body::read(body)
+            .await
+            .map_err(|incomplete| cut_short(status, incomplete, request))?;
+        return token(&body).map_err(|problem| unusable(status, problem));
+    }
+    if status.is_redirection() {
+        return Err(refusal::redirect(status));
+    }
+    // The status decides, also where the body is of no use.
+    let body = body::read(body).await.unwrap_or_default();
+    Err(refusal::describe(&head, &body, request))
+}
+
+/// The members of an answer that matter, of any type until looked at. An error
+/// of the parser can then only be about JSON as such, or a member given twice.
+#[derive(Deserialize)]
+struct Answer {
+    token: Option<Value>,
+    access_token: Option<Value>,
+    token_type: Option<Value>,
+    expires_in: Option<Value>,
+}
+
+type Problem = Cow<'static, str>;
+
+fn token(body: &[u8]) -> Result<Token, Problem> {
+    let answer: Answer = object(body)?;
+    let token = text(answer.token, "its `token` is not a string")?;
+    let access_token = text(answer.access_token, "its `access_token` is not a string")?;
+    let value = match (token, access_token) {
+        (Some(token), Some(access_token)) if token != access_token => {
+            return Err("its `token` and `access_token` differ".into());
+        }
+        (Some(value), _) | (None, Some(value)) => value,
+        (None, None) => return Err("it has no `token`".into()),
+    };
+    let scheme = text(answer.token_type, "its `token_type` is not a string")?;
+    if scheme.is_some_and(|scheme| !scheme.eq_ignore_ascii_case("bearer")) {
+        return Err("its `token_type` is not Bearer".into());
+    }
+    let expires_in = match answer.expires_in {
+        None => DEFAULT_LIFETIME,
+        Some(value) => {
+            seconds(&value).ok_or("its `expires_in` is not a number of seconds, 1 or more")?
+        }
+    };
+    Token::new(value.as_str(), expires_in).map_err(|error| error.to_string().into())
+}
+
+/// The members of a JSON object. Serde alone would take an array for one.
+pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, &'static str> {
+    match body.trim_ascii_start().first() {
+        None => Err("its body is empty"),
+        Some(b'{') => serde_json::from_slice(body).map_err(|error| match error.classify() {
+            Category::Eof => "its JSON breaks off",
+            Category::Data => "its JSON has a member twice",
+            Category::Syntax | Category::Io => "its body is not valid JSON",
+        }),
+        Some(_) => Err("its body is not a JSON object"),
+    }
+}
+
+fn text(
+    member: Option<Value>,
+    problem: &'static str,
+) -> Result<Option<Zeroizing<String>>, &'static str> {
+    match member {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(Zeroizing::new(text))),
+        Some(_) => Err(problem),
+    }
+}
+
+fn seconds(value: &Value) -> Option<Duration> {
+    let seconds = match value {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.parse().ok()?,
+        _ => return None,
+    };
+    // Also refuses NaN; infinity is what the parser makes of 1e400 or "inf".
+    if !(1.0..f64::INFINITY).contains(&seconds) {
+        return None;
+    }
+    // What is too much for a `Duration` is more than a token's cap.
+    Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+}
+
+fn unusable(status: StatusCode, problem: impl Into<Problem>) -> Error {
+    let problem = problem.into();
+    Error::new(
+        ErrorKind::InvalidAnswer,
+        format!(
+            "the token endpoint answered with success, but {problem}: check what answers there"
+        ),
+    )
+    .with_answer(status, None, None)
+}
+
+fn cut_short(status: StatusCode, incomplete: Incomplete, request: &TokenRequest) -> Error {
+    match incomplete {
+        Incomplete::TooLong => unusable(status, "its body is longer than 64 KiB"),
+        Incomplete::Broken { source, received } => {
+            // A part of the token may be among what arrived.
+            let received = String::from_utf8_lossy(&received);
+            Error::foreign(
+                ErrorKind::Unavailable,
+                "the connection broke in the middle of the token endpoint's answer",
+                source,
+                |text| {
+                    request.is_revealed_by(text)
+                        || received.len() > PREAMBLE && redact::reveals(text, &[&received])
+                },
+            )
+            .with_answer(status, None, None)
+        }
+    }
+}
+
+/// For an answer without `expires_in`: shorter than any lifetime that Fiskil
+/// has documented (600, 900 and 3600 s).
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(5 * 60);
+
+/// What precedes the token, as in `{"token":"`: no secret by itself.
+const PREAMBLE: usize = 10;

@@ -1,0 +1,96 @@
+//! Answers other than success, as errors.
+
+use http::{StatusCode, response};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{answer, retry_after};
+use crate::{Error, ErrorKind, TokenRequest};
+
+/// A redirect is the end of it: the secret in the body would go along.
+pub(super) fn redirect(status: StatusCode) -> Error {
+    Error::new(
+        ErrorKind::Refused,
+        "the token endpoint answered with a redirect, and redirects are not followed: \
+         configure the address that it leads to",
+    )
+    .with_answer(status, None, None)
+}
+
+/// The error for a status that is neither success nor a redirect, with what
+/// may be shown of Fiskil's error object.
+pub(super) fn describe(head: &response::Parts, body: &[u8], request: &TokenRequest) -> Error {
+    let status = head.status;
+    let object: ErrorObject = answer::object(body).unwrap_or_default();
+    let (kind, text) = classify(status);
+    let error = Error::new(kind, text);
+    let transient = error.is_transient() || object.is_temporary();
+    error
+        .transient(transient)
+        .with_answer(
+            status,
+            showable(object.id, request),
+            showable(object.name, request),
+        )
+        .with_retry_at(retry_after::read(status, &head.headers))
+}
+
+/// Fiskil's error object, every member of which may be missing or odd. Its
+/// `message` is never read.
+#[derive(Default, Deserialize)]
+struct ErrorObject {
+    id: Option<Value>,
+    name: Option<Value>,
+    temporary: Option<Value>,
+    timeout: Option<Value>,
+}
+
+impl ErrorObject {
+    fn is_temporary(&self) -> bool {
+        [&self.temporary, &self.timeout]
+            .into_iter()
+            .any(|flag| *flag == Some(Value::Bool(true)))
+    }
+}
+
+fn classify(status: StatusCode) -> (ErrorKind, &'static str) {
+    match status.as_u16() {
+        401 => (
+            ErrorKind::Refused,
+            "the token endpoint refused the credentials: check FISKIL_CLIENT_ID and \
+             FISKIL_CLIENT_SECRET, or generate a new pair in the Fiskil Console",
+        ),
+        404 => (
+            ErrorKind::Refused,
+            "there is no token endpoint at this address: check its path",
+        ),
+        429 => (
+            ErrorKind::Unavailable,
+            "the token endpoint limits the rate of exchanges: share one layer instead of making several",
+        ),
+        408 | 425 | 500..=599 => (
+            ErrorKind::Unavailable,
+            "the token endpoint failed or is overloaded: try again later",
+        ),
+        400..=499 => (
+            ErrorKind::Refused,
+            "the token endpoint refused the exchange: Fiskil's support can tell why by the error id",
+        ),
+        _ => (
+            ErrorKind::Refused,
+            "the token endpoint answered with an unexpected status: check what answers there",
+        ),
+    }
+}
+
+/// A server's text, if it is a plain identifier and gives nothing away.
+fn showable(member: Option<Value>, request: &TokenRequest) -> Option<Box<str>> {
+    let Some(Value::String(text)) = member else {
+        return None;
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+    let shown = (1..=128).contains(&text.len())
+        && text.bytes().all(plain)
+        && !request.is_revealed_by(&text);
+    shown.then(|| text.into())
+}

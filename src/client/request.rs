@@ -1,0 +1,65 @@
+//! The request that carries the credentials.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderValue, Method, Request, Uri};
+use http_body_util::Full;
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::{Credentials, Error, ErrorKind};
+
+/// The request as Fiskil documents it, or an error for malformed credentials.
+pub(super) fn build(
+    endpoint: &Uri,
+    credentials: &Credentials,
+) -> Result<Request<Full<Bytes>>, Error> {
+    credentials.validate()?;
+    let mut request = Request::new(Full::new(Bytes::from_owner(json(credentials)?)));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = endpoint.clone();
+    let headers = request.headers_mut();
+    headers.insert(ACCEPT, HeaderValue::from_static(JSON));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    Ok(request)
+}
+
+#[derive(Serialize)]
+struct Exchange<'a> {
+    client_id: &'a str,
+    client_secret: &'a str,
+}
+
+/// The body, wiped when the HTTP client drops it.
+fn json(credentials: &Credentials) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let exchange = Exchange {
+        client_id: credentials.client_id(),
+        client_secret: credentials.client_secret().expose_secret(),
+    };
+    // Room for a backslash before every character: were it to grow, the old
+    // allocation would be freed with the secret in it.
+    let length = exchange
+        .client_id
+        .len()
+        .saturating_add(exchange.client_secret.len())
+        .saturating_mul(2)
+        .saturating_add(FRAME);
+    let mut body = Zeroizing::new(Vec::with_capacity(length));
+    serde_json::to_writer(&mut *body, &exchange).map_err(|_| {
+        Error::new(
+            ErrorKind::Credentials,
+            "the credentials can't be written as JSON",
+        )
+    })?;
+    Ok(body)
+}
+
+const JSON: &str = "application/json; charset=UTF-8";
+
+/// Fiskil's Console shows it in the log of requests.
+const AGENT: &str = concat!("fiskil-auth/", env!("CARGO_PKG_VERSION"));
+
+/// More than the names, quotes and braces around the two values.
+const FRAME: usize = 64;
