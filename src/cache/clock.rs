@@ -20,6 +20,7 @@ impl Now {
     }
 
     #[cfg(test)]
+    #[allow(clippy::arithmetic_side_effects)]
     pub(super) fn after(self, span: Duration) -> Self {
         Self {
             mono: self.mono + span,
@@ -77,6 +78,7 @@ impl Clock {
     }
 
     #[cfg(test)]
+    #[allow(clippy::arithmetic_side_effects, clippy::unwrap_used)]
     fn wall(&self) -> SystemTime {
         let shift = self.wall_shift.lock().unwrap();
         SystemTime::now() + shift.forward - shift.back

@@ -38,7 +38,7 @@ impl Held {
             after_rejection: false,
             started,
             refresh_after: lifetime.mul_f64(REFRESH_FROM + REFRESH_SPAN * chance),
-            usable_for: lifetime.saturating_sub(MAX_MARGIN.min(lifetime / 10)),
+            usable_for: lifetime.saturating_sub(MAX_MARGIN.min(lifetime.mul_f64(MARGIN))),
             token,
         }
     }
@@ -91,7 +91,8 @@ const REFRESH_FROM: f64 = 0.6;
 const REFRESH_SPAN: f64 = 0.2;
 
 /// A token is given up before it expires, so that it is alive when the request
-/// arrives: by a tenth of its lifetime, but no more than this.
+/// arrives: by this part of its lifetime, but never by more than that.
+const MARGIN: f64 = 0.1;
 const MAX_MARGIN: Duration = Duration::from_secs(10);
 
 /// The wall clock is looked at this often at least.

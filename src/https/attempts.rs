@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use tokio::time::{Sleep, sleep};
 use tower::retry::Policy;
 
@@ -23,6 +24,11 @@ impl Policy<TokenRequest, Token, Error> for Attempts {
         result: &mut Result<Token, Error>,
     ) -> Option<Self::Future> {
         let error = result.as_ref().err().filter(|error| error.is_transient())?;
+        // Whoever is told that there are too many must not send more at once.
+        let limited = error.status() == Some(StatusCode::TOO_MANY_REQUESTS);
+        if limited && error.retry_after().is_none() {
+            return None;
+        }
         let backoff = FIRST_WAIT
             .saturating_mul(2_u32.saturating_pow(self.failed))
             .mul_f64(1.0 + fastrand::f64() / 2.0);
@@ -121,6 +127,15 @@ mod tests {
         let (outcome, times) = run(|_| Err(come_back_after(Duration::from_millis(2001)))).await;
         assert_eq!(times.len(), 1);
         assert!(outcome.unwrap_err().retry_after().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_limit_ends_the_attempts_unless_it_says_when_to_come_back() {
+        let limited = |error: Error| error.with_answer(StatusCode::TOO_MANY_REQUESTS, None, None);
+        let (_, times) = run(|_| Err(limited(Error::new(ErrorKind::Unavailable, "busy")))).await;
+        assert_eq!(times.len(), 1);
+        let (_, times) = run(|_| Err(limited(come_back_after(Duration::from_secs(1))))).await;
+        assert_eq!(times.len(), 3);
     }
 
     fn come_back_after(wait: Duration) -> Error {

@@ -1,6 +1,12 @@
 //! What the tests of the token's life share: a token service that does as it is
 //! told, and an API that shows what reached it.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    clippy::panic
+)]
 
 use std::convert::Infallible;
 use std::future::Future;
