@@ -34,7 +34,6 @@ impl FiskilAuthLayer {
     /// Does no I/O and needs no runtime. Trouble with the TLS set-up is the
     /// first request's error.
     #[cfg(feature = "https")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "https")))]
     #[must_use]
     pub fn new(credentials: impl ProvideCredentials) -> Self {
         let endpoint = Uri::from_static(crate::client::ENDPOINT);
@@ -50,7 +49,6 @@ impl FiskilAuthLayer {
     /// is not `https://host[:port][/path]` (`http://` is for loopback only), or
     /// has userinfo or a query.
     #[cfg(feature = "https")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "https")))]
     pub fn with_base_url(
         credentials: impl ProvideCredentials,
         base: impl TryInto<Uri>,
