@@ -11,7 +11,7 @@ use super::exchange::Exchange;
 use super::flight::{Flight, Landing};
 use super::life::{Decision, Life, Rejection};
 use super::runtime;
-use super::sync::Mutex;
+use super::sync::{Mutex, MutexGuard};
 use crate::{Error, Token};
 
 /// What all handles of one layer share.
@@ -74,8 +74,7 @@ impl Shared {
     /// The slow path's decision; `forced` where the held token won't do. Claims
     /// nothing, so it may be called where no exchange can be started.
     pub(super) fn decide(&self, forced: bool) -> Step {
-        let now = self.clock.now();
-        let mut state = self.state.lock();
+        let (mut state, now) = self.lock();
         let overdue = state.end_overdue(now);
         let step = match forced {
             false => state.decide(now, &self.clock),
@@ -92,8 +91,7 @@ impl Shared {
     /// Claims an exchange, unless one is under way, held back or not needed.
     /// The caller must [launch](Self::launch) it.
     pub(super) fn claim(&self, forced: bool) -> Option<Arc<Flight>> {
-        let now = self.clock.now();
-        let mut state = self.state.lock();
+        let (mut state, now) = self.lock();
         let wanted = forced
             || matches!(
                 state.decide(now, &self.clock),
@@ -115,8 +113,7 @@ impl Shared {
         flight: &Flight,
         outcome: Option<Result<(Token, Now), Error>>,
     ) -> Option<Landing> {
-        let now = self.clock.now();
-        let mut state = self.state.lock();
+        let (mut state, now) = self.lock();
         let (life, id) = (&mut state.life, flight.id());
         let landing = match outcome {
             Some(Ok((token, started))) => match life.succeed(id, token, started, now)? {
@@ -140,8 +137,7 @@ impl Shared {
     /// is permitted. Returns whether a request that is sent again would carry
     /// another token.
     pub(super) fn reject(&self, generation: u64) -> bool {
-        let now = self.clock.now();
-        let mut state = self.state.lock();
+        let (mut state, now) = self.lock();
         let rejection = state.life.reject(generation, now);
         state.decide(now, &self.clock);
         drop(state);
@@ -152,8 +148,7 @@ impl Shared {
     }
 
     pub(super) fn invalidate(&self, token: &Token) {
-        let now = self.clock.now();
-        let mut state = self.state.lock();
+        let (mut state, now) = self.lock();
         if state.life.invalidate(token, now) {
             self.publish(&mut state, now);
         }
@@ -183,9 +178,17 @@ impl Shared {
     }
 
     pub(super) fn status(&self) -> super::Status {
-        let now = self.clock.now();
         let waiting = self.waiting.load(Ordering::Relaxed);
-        super::Status::new(&self.state.lock().life, waiting, now)
+        let (state, now) = self.lock();
+        super::Status::new(&state.life, waiting, now)
+    }
+
+    /// The clocks are read under the lock, so that they never run backwards for
+    /// the state.
+    fn lock(&self) -> (MutexGuard<'_, State>, Now) {
+        let state = self.state.lock();
+        let now = self.clock.now();
+        (state, now)
     }
 
     pub(super) fn this(&self) -> Weak<Self> {

@@ -2,16 +2,23 @@
 //! them under `cfg(loom)`.
 
 #[cfg(loom)]
-pub(super) use loom::sync::atomic::{AtomicU64, Ordering};
+pub(super) use loom::sync::{
+    MutexGuard,
+    atomic::{AtomicU64, Ordering},
+};
 #[cfg(not(loom))]
-pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+pub(super) use std::sync::{
+    MutexGuard,
+    atomic::{AtomicU64, Ordering},
+};
 
 pub(super) use self::imp::{Mutex, Slot};
 
 #[cfg(not(loom))]
 mod imp {
-    use std::sync::{Arc, MutexGuard, PoisonError};
+    use std::sync::{Arc, PoisonError};
 
+    use super::MutexGuard;
     use arc_swap::ArcSwapOption;
 
     /// A mutex that a panic leaves usable: what it guards is changed in steps
@@ -58,7 +65,7 @@ mod imp {
 mod imp {
     use std::sync::{Arc, PoisonError};
 
-    use loom::sync::MutexGuard;
+    use super::MutexGuard;
 
     #[derive(Debug)]
     pub(in super::super) struct Mutex<T>(loom::sync::Mutex<T>);

@@ -98,7 +98,12 @@ impl Future for Wait {
                 let landing = ready!(joined.poll(cx, cache, *this.forced));
                 this.joined.set(None);
                 match landing? {
-                    Landing::Token => *this.forced = false,
+                    Landing::Token => {
+                        *this.forced = false;
+                        if let Some(token) = cache.fresh() {
+                            return Poll::Ready(Ok(token));
+                        }
+                    }
                     Landing::Failed(error) if *this.forced => return Poll::Ready(Err(error)),
                     Landing::Failed(error) => failure = Some(error),
                     Landing::Lost if *this.restarts < MAX_RESTARTS => {
