@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,15 +34,24 @@ struct Api {
 }
 
 #[tokio::main]
-async fn main() -> Outcome<()> {
+async fn main() -> ExitCode {
     println!("\nfiskil-auth quickstart");
-    if std::env::var_os("FISKIL_CLIENT_ID").is_some() {
-        with_fiskil().await?;
-    } else {
-        with_sandbox().await?;
+    let outcome = match std::env::var_os("FISKIL_CLIENT_ID") {
+        Some(_) => with_fiskil().await,
+        None => with_sandbox().await,
+    };
+    match outcome {
+        Ok(()) => {
+            println!("\nAll of it happened.\n");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            println!("    ✗ {error}");
+            let causes = std::iter::successors(error.source(), |&cause| cause.source());
+            causes.for_each(|cause| println!("      because: {cause}"));
+            ExitCode::FAILURE
+        }
     }
-    println!("\nAll of it happened.\n");
-    Ok(())
 }
 
 /// The real thing: one line, and every request carries a valid token.
@@ -149,7 +159,12 @@ fn sandbox_client(sandbox: &Sandbox, server: &HttpsSandbox) -> Outcome<Api> {
 impl Api {
     async fn get(&self) -> Outcome<StatusCode> {
         let request = Request::get(format!("{}/v1/end-users", self.base)).body(Full::default())?;
-        Ok(self.client.clone().oneshot(request).await?.status())
+        let response = self.client.clone().oneshot(request).await?;
+        // A request that can't be given a token is answered by a response.
+        match response.extensions().get::<fiskil_auth::Error>() {
+            Some(error) => Err(error.clone().into()),
+            None => Ok(response.status()),
+        }
     }
 }
 

@@ -148,7 +148,8 @@ fn unreachable(error: BoxError, withhold: impl FnOnce(&str) -> bool) -> Error {
     }
     Error::foreign(
         ErrorKind::Unavailable,
-        "the token endpoint can't be reached",
+        "the token endpoint can't be reached: check DNS, the network and the firewall \
+         (proxy variables are not read)",
         error,
         withhold,
     )
