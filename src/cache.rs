@@ -5,10 +5,13 @@ mod clock;
 mod exchange;
 mod flight;
 mod held;
+#[cfg(all(test, loom))]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
+mod interleavings;
 mod life;
 mod report;
 mod runtime;
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 #[allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -19,7 +19,7 @@ impl Now {
         mono.max(wall)
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     #[allow(clippy::arithmetic_side_effects)]
     pub(super) fn after(self, span: Duration) -> Self {
         Self {
