@@ -9,6 +9,15 @@ mod held;
 #[allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 mod interleavings;
 mod life;
+#[cfg(all(test, not(loom)))]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions
+)]
+mod model;
 mod report;
 mod runtime;
 #[cfg(all(test, not(loom)))]

@@ -35,6 +35,8 @@ impl Now {
 pub(super) struct Clock {
     epoch: Instant,
     #[cfg(test)]
+    wall_epoch: SystemTime,
+    #[cfg(test)]
     pub(super) wall_shift: std::sync::Arc<std::sync::Mutex<WallShift>>,
 }
 
@@ -50,6 +52,8 @@ impl Clock {
     pub(super) fn new() -> Self {
         Self {
             epoch: monotonic(),
+            #[cfg(test)]
+            wall_epoch: SystemTime::now(),
             #[cfg(test)]
             wall_shift: std::sync::Arc::default(),
         }
@@ -81,7 +85,8 @@ impl Clock {
     #[allow(clippy::arithmetic_side_effects, clippy::unwrap_used)]
     fn wall(&self) -> SystemTime {
         let shift = self.wall_shift.lock().unwrap();
-        SystemTime::now() + shift.forward - shift.back
+        // It goes on with the clock that tests can pause.
+        self.wall_epoch + (monotonic() - self.epoch) + shift.forward - shift.back
     }
 }
 
