@@ -5,10 +5,22 @@ mod clock;
 mod exchange;
 mod flight;
 mod held;
+#[cfg(all(test, loom))]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
+mod interleavings;
 mod life;
+#[cfg(all(test, not(loom)))]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions
+)]
+mod model;
 mod report;
 mod runtime;
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 #[allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

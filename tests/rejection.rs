@@ -7,11 +7,11 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fiskil_auth::FiskilAuthLayer;
+use fiskil_auth::{ErrorKind, FiskilAuthLayer};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, StreamBody};
-use support::{Api, Tokens, carried, layer, sent, settle};
+use support::{Api, Tokens, carried, layer, sent, settle, token};
 use tower::{Layer, ServiceExt, service_fn};
 
 #[tokio::test(start_paused = true)]
@@ -153,6 +153,24 @@ async fn a_route_that_always_answers_401_costs_the_others_nothing_but_spaced_ren
         let exchanges = tokens.exchanges();
         assert!((22..=34).contains(&exchanges), "{exchanges}, down: {down}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn none_of_the_invalidated_tokens_is_sent_when_it_comes_back() {
+    let tokens = Tokens::new();
+    // Two token services behind one address, each with a cache of its own.
+    tokens.answer(|n| async move { Ok(token(2 - n % 2)) });
+    let cache = layer(&tokens).tokens();
+    for n in 1..=2 {
+        let current = cache.token().await.unwrap();
+        assert_eq!(current.header_value(), &format!("Bearer t{n}"));
+        cache.invalidate(&current);
+        // Long enough for another exchange to be permitted at once.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    let error = cache.token().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidToken);
+    assert_eq!(tokens.exchanges(), 3);
 }
 
 fn grpc(headers: &[(&'static str, &'static str)], trailers: Option<&'static str>) -> Tokens {

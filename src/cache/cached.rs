@@ -60,6 +60,11 @@ impl CachedToken {
         // Release, so that whoever sees a token stopped also sees what stopped it.
         self.quiet_until.store(ticks, Ordering::Release);
     }
+
+    #[cfg(all(test, loom))]
+    pub(super) fn is_stopped(&self) -> bool {
+        self.quiet_until.load(Ordering::Acquire) == 0
+    }
 }
 
 impl fmt::Debug for CachedToken {

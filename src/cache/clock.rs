@@ -19,7 +19,7 @@ impl Now {
         mono.max(wall)
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     #[allow(clippy::arithmetic_side_effects)]
     pub(super) fn after(self, span: Duration) -> Self {
         Self {
@@ -34,6 +34,8 @@ impl Now {
 #[derive(Clone, Debug)]
 pub(super) struct Clock {
     epoch: Instant,
+    #[cfg(test)]
+    wall_epoch: SystemTime,
     #[cfg(test)]
     pub(super) wall_shift: std::sync::Arc<std::sync::Mutex<WallShift>>,
 }
@@ -50,6 +52,8 @@ impl Clock {
     pub(super) fn new() -> Self {
         Self {
             epoch: monotonic(),
+            #[cfg(test)]
+            wall_epoch: SystemTime::now(),
             #[cfg(test)]
             wall_shift: std::sync::Arc::default(),
         }
@@ -81,7 +85,8 @@ impl Clock {
     #[allow(clippy::arithmetic_side_effects, clippy::unwrap_used)]
     fn wall(&self) -> SystemTime {
         let shift = self.wall_shift.lock().unwrap();
-        SystemTime::now() + shift.forward - shift.back
+        // It goes on with the clock that tests can pause.
+        self.wall_epoch + (monotonic() - self.epoch) + shift.forward - shift.back
     }
 }
 

@@ -1,12 +1,12 @@
 //! One exchange under way, as those who wait for it see it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::life::Claim;
+use super::sync::{Notify, OnceLock};
 use crate::{Error, Token};
 
 /// One exchange under way: its end, and who is to be told.

@@ -1,6 +1,7 @@
 //! The life of a token as a pure state machine: each decision is a function of
 //! what happened and of two clocks, with no lock, no task and no I/O.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::clock::Now;
@@ -17,8 +18,9 @@ pub(super) struct Life {
     /// The token that was rejected or invalidated last, until another value
     /// replaces it.
     rejected: Option<Token>,
-    /// The token that the user invalidated last: never to be sent again.
-    invalidated: Option<Token>,
+    /// The tokens that the user invalidated, the latest ones: never to be sent
+    /// again.
+    invalidated: VecDeque<Token>,
     /// Numbers the values of the token.
     generation: u64,
     counts: Counts,
@@ -74,7 +76,7 @@ impl Life {
             flight: None,
             spacing: Spacing::new(rng.fork()),
             rejected: None,
-            invalidated: None,
+            invalidated: VecDeque::new(),
             generation: 0,
             counts: Counts::default(),
             deadline,
@@ -126,7 +128,7 @@ impl Life {
         let is = |other: Option<&Token>| other.is_some_and(|other| other.is_same_value(&token));
         let held = self.held.as_ref().map(|held| &held.token);
         let (known, rejected_again) = (is(held), is(self.rejected.as_ref()));
-        let invalidated_again = is(self.invalidated.as_ref());
+        let invalidated_again = self.invalidated.iter().any(|other| is(Some(other)));
 
         let short_lived = token.lifetime() < MIN_LIFETIME;
         let mut next = Held::new(token, started, self.rng.f64());
@@ -225,7 +227,10 @@ impl Life {
             self.note_rejection(&held, now);
         }
         self.rejected = Some(held.token.clone());
-        self.invalidated = Some(held.token);
+        if self.invalidated.len() >= MAX_INVALIDATED {
+            self.invalidated.pop_front();
+        }
+        self.invalidated.push_back(held.token);
         true
     }
 
@@ -298,6 +303,10 @@ const MIN_LIFETIME: Duration = Duration::from_secs(1);
 
 /// A rejected token older than this was good once.
 const YOUNG: Duration = Duration::from_secs(60);
+
+/// By the time so many more have been invalidated, one that comes back has long
+/// expired: exchanges for them are spaced.
+const MAX_INVALIDATED: usize = 16;
 
 const OVERDUE: &str = "no token within the deadline: \
      check that the token endpoint can be reached and answers in time";

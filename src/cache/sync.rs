@@ -1,20 +1,29 @@
 //! The shared-memory primitives under the cache, exchanged for loom's models of
-//! them under `cfg(loom)`.
+//! them where loom checks this crate itself: `--cfg loom` alone may as well mean
+//! that an application is being checked.
 
-#[cfg(loom)]
+#[cfg(all(test, loom))]
 pub(super) use loom::sync::{
     MutexGuard,
     atomic::{AtomicU64, Ordering},
 };
-#[cfg(not(loom))]
+#[cfg(not(all(test, loom)))]
 pub(super) use std::sync::{
-    MutexGuard,
+    MutexGuard, OnceLock,
     atomic::{AtomicU64, Ordering},
 };
+#[cfg(not(all(test, loom)))]
+pub(super) use tokio::sync::{Notify, futures::OwnedNotified};
 
 pub(super) use self::imp::{Mutex, Slot};
+#[cfg(all(test, loom))]
+pub(super) use self::landing::{Notify, OnceLock, OwnedNotified};
 
-#[cfg(not(loom))]
+#[cfg(all(test, loom))]
+#[allow(clippy::unwrap_used)]
+mod landing;
+
+#[cfg(not(all(test, loom)))]
 mod imp {
     use std::sync::{Arc, PoisonError};
 
@@ -61,7 +70,7 @@ mod imp {
     }
 }
 
-#[cfg(loom)]
+#[cfg(all(test, loom))]
 mod imp {
     use std::sync::{Arc, PoisonError};
 

@@ -8,7 +8,6 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
-use tokio::sync::futures::OwnedNotified;
 
 use super::DEADLINE;
 use super::cached::CachedToken;
@@ -17,6 +16,7 @@ use super::held::later;
 use super::life::overdue;
 use super::runtime::{self, Timer};
 use super::shared::{Shared, Step};
+use super::sync::OwnedNotified;
 use crate::Error;
 
 pin_project! {

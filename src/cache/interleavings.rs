@@ -1,0 +1,294 @@
+//! Every interleaving of the threads that share a token, as far as loom can
+//! tell: `RUSTFLAGS="--cfg loom" cargo test --release --lib --no-default-features
+//! interleavings`.
+//!
+//! What runs is the crate's own code, the whole [`Wait`] included, on loom's
+//! mutex and atomics. Modelled are the lock-free slot (a lock), `OnceLock` and
+//! tokio's `Notify` (see `sync`). tokio's runtime is real, but stands still: time
+//! passes where a test says so, and exchanges end where a test ends them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use loom::future::block_on;
+use loom::sync::atomic::{AtomicBool, Ordering};
+use loom::thread;
+use tokio::runtime::{Builder, Runtime};
+use tower::service_fn;
+
+use super::cached::CachedToken;
+use super::exchange::Exchange;
+use super::flight::{Flight, Landing};
+use super::shared::{Shared, Step};
+use super::wait::Wait;
+use crate::{Credentials, Error, ErrorKind, Token, TokenRequest};
+
+#[test]
+fn of_many_requests_without_a_token_one_claims_the_exchange() {
+    check(|world| {
+        let requests = [world.spawn(claim), world.spawn(claim)];
+        let mut claims = u32::from(claim(&world.cache));
+        for request in requests {
+            claims += u32::from(request.join().unwrap());
+        }
+        assert_eq!(claims, 1);
+        assert_eq!(world.cache.status().fetches, 1);
+    });
+}
+
+#[test]
+fn of_many_requests_that_refresh_one_claims_the_exchange() {
+    check(|world| {
+        world.publish(1);
+        let refresh = |cache: &Arc<Shared>| cache.claim(true).is_some();
+        let others = [world.spawn(refresh), world.spawn(refresh)];
+        let mut claims = u32::from(refresh(&world.cache));
+        for other in others {
+            claims += u32::from(other.join().unwrap());
+        }
+        assert_eq!(claims, 1);
+    });
+}
+
+#[test]
+fn whoever_waits_sees_the_exchange_end() {
+    check(|world| {
+        let flight = world.cache.claim(false).unwrap();
+        let waits = [world.spawn(wait), world.spawn(wait)];
+        world.land(&flight, 1);
+        for wait in waits {
+            assert_eq!(wait.join().unwrap().unwrap().generation(), 1);
+        }
+    });
+}
+
+#[test]
+fn whoever_waits_shares_the_error() {
+    check(|world| {
+        let flight = world.cache.claim(false).unwrap();
+        let waits = [world.spawn(wait), world.spawn(wait)];
+        world.fail(&flight);
+        for wait in waits {
+            let error = wait.join().unwrap().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+        }
+        assert_eq!(world.cache.status().fetches, 1);
+    });
+}
+
+#[test]
+fn whoever_claims_waits_for_its_own_exchange() {
+    check(|world| {
+        let waits = [world.spawn(wait), world.spawn(wait)];
+        let flight = loop {
+            match world.cache.decide(false) {
+                Step::Join(flight) => break flight,
+                _ => thread::yield_now(),
+            }
+        };
+        world.land(&flight, 1);
+        for wait in waits {
+            assert_eq!(wait.join().unwrap().unwrap().generation(), 1);
+        }
+        assert_eq!(world.cache.status().fetches, 1);
+    });
+}
+
+#[test]
+fn a_late_rejection_does_not_hit_the_successor() {
+    check(|world| {
+        let old = world.publish(1);
+        let flight = world.cache.claim(true).unwrap();
+        let rejections = [(), ()].map(|()| {
+            let old = old.clone();
+            world.spawn(move |_| old.reject())
+        });
+        world.land(&flight, 2);
+        for rejection in rejections {
+            assert!(rejection.join().unwrap(), "another token is on its way");
+        }
+        assert_eq!(world.cache.fresh().unwrap().generation(), 2);
+        assert_eq!(world.cache.status().fetches, 2);
+    });
+}
+
+#[test]
+fn many_rejections_of_one_token_start_one_renewal() {
+    check(|world| {
+        let token = world.publish(1);
+        let rejections = [(), ()].map(|()| {
+            let token = token.clone();
+            world.spawn(move |_| token.reject())
+        });
+        for rejection in rejections {
+            assert!(rejection.join().unwrap());
+        }
+        assert_eq!(world.cache.status().fetches, 2);
+        assert_eq!(world.cache.status().rejections, 1);
+        assert!(world.cache.fresh().is_none());
+    });
+}
+
+#[test]
+fn an_invalidated_token_is_not_fresh_for_anybody() {
+    check(|world| {
+        let token = world.publish(1);
+        let gone = Arc::new(AtomicBool::new(false));
+        let invalidation = {
+            let (token, gone) = (token.clone(), gone.clone());
+            world.spawn(move |cache| {
+                cache.invalidate(token.token());
+                assert!(cache.fresh().is_none());
+                gone.store(true, Ordering::Release);
+            })
+        };
+        let decision = world.spawn(|cache| drop(cache.decide(false)));
+        let was_gone = gone.load(Ordering::Acquire);
+        let seen = world.cache.fresh();
+        assert!(!was_gone || seen.is_none());
+        invalidation.join().unwrap();
+        decision.join().unwrap();
+        assert!(world.cache.fresh().is_none());
+        assert!(token.is_stopped());
+    });
+}
+
+#[test]
+fn an_invalidated_token_gives_way_to_the_renewal_under_way() {
+    check(|world| {
+        let token = world.publish(1);
+        let flight = world.cache.claim(true).unwrap();
+        let invalidation = {
+            let token = token.clone();
+            world.spawn(move |cache| {
+                cache.invalidate(token.token());
+                let seen = cache.fresh();
+                assert!(seen.is_none_or(|seen| seen.generation() == 2));
+            })
+        };
+        world.land(&flight, 2);
+        invalidation.join().unwrap();
+        assert_eq!(world.cache.fresh().unwrap().generation(), 2);
+    });
+}
+
+#[test]
+fn a_decision_that_comes_late_does_not_revive_a_replaced_token() {
+    check(|world| {
+        let old = world.publish(1);
+        let flight = world.cache.claim(true).unwrap();
+        let decisions = [
+            world.spawn(|cache| drop(cache.decide(false))),
+            world.spawn(|cache| drop(cache.decide(false))),
+        ];
+        world.land(&flight, 2);
+        for decision in decisions {
+            decision.join().unwrap();
+        }
+        assert!(old.is_stopped());
+        assert_eq!(world.cache.fresh().unwrap().generation(), 2);
+    });
+}
+
+#[test]
+fn a_reader_sees_either_token_but_no_older_one_afterwards() {
+    check(|world| {
+        world.publish(1);
+        let flight = world.cache.claim(true).unwrap();
+        let reader = world.spawn(|cache| {
+            let seen = [cache.fresh(), cache.fresh()];
+            let [first, second] = seen.map(|seen| seen.map(|token| token.generation()));
+            assert!(first != Some(2) || second == Some(2));
+        });
+        world.land(&flight, 2);
+        assert_eq!(world.cache.fresh().unwrap().generation(), 2);
+        reader.join().unwrap();
+    });
+}
+
+#[test]
+fn an_exchange_that_is_overdue_and_ends_after_all_ends_once() {
+    check(|world| {
+        let flight = world.cache.claim(false).unwrap();
+        let waits = world.spawn(wait);
+        world.pass(Duration::from_secs(10));
+        let superseding = world.spawn(|cache| drop(cache.decide(false)));
+        let landing = world.land(&flight, 1);
+        superseding.join().unwrap();
+        match (waits.join().unwrap(), landing) {
+            (Ok(token), Some(Landing::Token)) => assert_eq!(token.generation(), 1),
+            (Err(error), None) => assert_eq!(error.kind(), ErrorKind::Timeout),
+            other => panic!("{other:?}"),
+        }
+        assert!(flight.landed().is_some());
+    });
+}
+
+/// What the threads of one execution share.
+struct World {
+    cache: Arc<Shared>,
+    runtime: Runtime,
+}
+
+/// Runs `model` in every interleaving with up to three preemptions.
+fn check(model: impl Fn(&World) + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(move || {
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        // loom's threads are coroutines of one thread: all are within it.
+        let _entered = runtime.enter();
+        let service = service_fn(async |_: TokenRequest| Err(down()));
+        let exchange = Exchange::new(Credentials::new("id", "secret"), service);
+        let cache = Shared::new(exchange);
+        model(&World { cache, runtime });
+    });
+}
+
+impl World {
+    fn spawn<F, T>(&self, f: F) -> thread::JoinHandle<T>
+    where
+        F: FnOnce(&Arc<Shared>) -> T + 'static,
+        T: 'static,
+    {
+        let cache = self.cache.clone();
+        thread::spawn(move || f(&cache))
+    }
+
+    /// Ends `flight` with the nth token.
+    fn land(&self, flight: &Flight, n: u32) -> Option<Landing> {
+        let token = Token::new(n.to_string(), Duration::from_secs(900)).unwrap();
+        let outcome = Ok((token, self.cache.clock.now()));
+        self.cache.end(flight, Some(outcome))
+    }
+
+    fn fail(&self, flight: &Flight) -> Option<Landing> {
+        self.cache.end(flight, Some(Err(down())))
+    }
+
+    fn publish(&self, n: u32) -> Arc<CachedToken> {
+        let flight = self.cache.claim(true).unwrap();
+        self.land(&flight, n);
+        self.cache.fresh().unwrap()
+    }
+
+    fn pass(&self, span: Duration) {
+        self.runtime.block_on(tokio::time::advance(span));
+    }
+}
+
+fn claim(cache: &Arc<Shared>) -> bool {
+    matches!(cache.decide(false), Step::Claim) && cache.claim(false).is_some()
+}
+
+fn wait(cache: &Arc<Shared>) -> Result<Arc<CachedToken>, Error> {
+    block_on(Wait::new(cache.clone(), Wait::PATIENCE))
+}
+
+fn down() -> Error {
+    Error::new(ErrorKind::Unavailable, "down")
+}

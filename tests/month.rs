@@ -1,0 +1,165 @@
+//! A month of requests, fast-forwarded: how many exchanges it takes, what an
+//! outage in the middle does, and that nothing piles up.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation
+)]
+
+mod support;
+
+use std::alloc::System;
+use std::time::Duration;
+
+use fiskil_auth::FiskilAuthLayer;
+use http::{Request, StatusCode};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use support::{Tokens, layer};
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// The live bytes are those of all tests of this binary.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+const MINUTE: u64 = 60;
+const DAY: u64 = 24 * 60 * MINUTE;
+
+/// Of the tokens.
+const LIFETIME: u64 = 900;
+
+#[tokio::test(start_paused = true)]
+async fn a_month_of_requests_a_minute_renews_each_token_once_at_60_to_80_percent() {
+    let _alone = ALONE.lock().await;
+    let mut month = Month::new();
+    month.live(30 * DAY, MINUTE).await;
+    // A renewal starts with the first request after the drawn point.
+    let exchanges = u64::from(month.tokens.exchanges());
+    let fewest = 30 * DAY / (LIFETIME * 8 / 10 + MINUTE);
+    let most = 30 * DAY / (LIFETIME * 6 / 10) + 1;
+    assert!((fewest..=most).contains(&exchanges), "{exchanges}");
+    assert_eq!(month.failed, 0);
+    // The points are drawn evenly: a minute after 70 % on average, at most.
+    let usual = 30 * DAY / (LIFETIME * 7 / 10 + MINUTE)..=30 * DAY / (LIFETIME * 7 / 10);
+    assert!(usual.contains(&exchanges), "{exchanges}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_day_of_requests_a_second_renews_each_token_once_at_60_to_80_percent() {
+    let _alone = ALONE.lock().await;
+    let mut month = Month::new();
+    month.live(DAY, 1).await;
+    let exchanges = u64::from(month.tokens.exchanges());
+    let fewest = DAY / (LIFETIME * 8 / 10 + 1);
+    let most = DAY / (LIFETIME * 6 / 10) + 1;
+    assert!((fewest..=most).contains(&exchanges), "{exchanges}");
+    assert_eq!(month.failed, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_of_outage_costs_spaced_exchanges_and_no_request_while_the_token_lives() {
+    let _alone = ALONE.lock().await;
+    for (days, every) in [(15, MINUTE), (1, 1)] {
+        let mut month = Month::new();
+        month.live(days * DAY, every).await;
+        let before = u64::from(month.tokens.exchanges());
+        month.tokens.fail("down");
+        month.live(60 * MINUTE, every).await;
+        let during = u64::from(month.tokens.exchanges()) - before;
+        issue(&month.tokens);
+        let failed = month.failed;
+        month.live(30, every.min(30)).await;
+        let recovering = month.failed - failed;
+        month.live(days * DAY, every).await;
+
+        // Every 24 to 30 s once the steps before are through, in 55 s, and one
+        // per request where there are fewer.
+        let hour = 60 * MINUTE;
+        let most = (hour / every).min(hour / 24 + 6);
+        let from = LIFETIME * 8 / 10 + every;
+        let fewest = (hour - from) / 30u64.next_multiple_of(every);
+        assert!(
+            (fewest..=most).contains(&during),
+            "{during} every {every} s"
+        );
+        // The token lasts for at least a fifth of its life less the margin, and
+        // for all of it but the margin.
+        let longest_without = hour - (LIFETIME / 5 - 10) + every;
+        let shortest_without = hour - (LIFETIME - 10);
+        let without = shortest_without / every..=longest_without / every;
+        assert!(without.contains(&failed), "{failed} every {every} s");
+        assert!(recovering <= 30 / every, "{recovering} every {every} s");
+        assert_eq!(month.failed, failed + recovering, "every {every} s");
+    }
+}
+
+/// A service that lives with its layer, one request after the other.
+struct Month {
+    tokens: Tokens,
+    layer: FiskilAuthLayer,
+    failed: u64,
+    /// When the exchange of the token in use began, as far as requests show.
+    renewed: Instant,
+    generation: u64,
+}
+
+impl Month {
+    fn new() -> Self {
+        let tokens = Tokens::new();
+        issue(&tokens);
+        Self {
+            layer: layer(&tokens),
+            tokens,
+            failed: 0,
+            renewed: Instant::now(),
+            generation: 0,
+        }
+    }
+
+    /// Sends a request every so many seconds.
+    async fn live(&mut self, seconds: u64, every: u64) {
+        let mut service = self.layer.layer(service_fn(async |_: Request<()>| {
+            Ok::<_, tower::BoxError>(http::Response::new(()))
+        }));
+        let cache = self.layer.tokens();
+        let mut live = None;
+        for n in 0..seconds / every {
+            let request = service.ready().await.unwrap().call(Request::new(()));
+            let sent = Instant::now();
+            let status = request.await.unwrap().status();
+            let age = Instant::now() - self.renewed;
+            if status != StatusCode::OK {
+                assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+                assert!(age >= Duration::from_secs(LIFETIME - 10), "{age:?}");
+                self.failed += 1;
+            }
+            sleep(Duration::from_secs(every)).await;
+            if cache.status().generation != self.generation {
+                self.generation = cache.status().generation;
+                self.renewed = sent;
+            }
+            if n * every % DAY == 0 {
+                let tasks = Handle::current().metrics().num_alive_tasks();
+                assert!(tasks <= 1, "{tasks}");
+                // The slack is for the test harness's own threads, and less than
+                // what an exchange that leaked 20 B would come to.
+                let most = *live.get_or_insert_with(|| live_bytes() + 65_536);
+                assert!(live_bytes() <= most, "{} > {most}", live_bytes());
+            }
+        }
+    }
+}
+
+fn issue(tokens: &Tokens) {
+    tokens.issue_after(Duration::from_millis(100));
+}
+
+fn live_bytes() -> usize {
+    let stats = ALLOCATOR.stats();
+    stats.bytes_allocated - stats.bytes_deallocated
+}
