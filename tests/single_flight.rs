@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use fiskil_auth::{Error, ErrorKind};
-use futures_util::future::join_all;
+use futures_util::future::{FutureExt, join_all};
 use http::{Request, StatusCode};
 use support::{Api, Tokens, layer, sent, settle};
 use tokio::time::{Instant, timeout};
@@ -160,6 +160,44 @@ async fn a_request_that_waited_checks_the_token_again_when_the_inner_service_is_
     assert_eq!(tokens.exchanges(), 1);
     drop(holder);
     assert_eq!(sent(&request.await.unwrap().unwrap()), "t2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waits_twice_waits_no_longer_for_that_and_holds_no_permit() {
+    let tokens = Tokens::new();
+    tokens.issue_after(Duration::from_secs(6));
+    let limited = ConcurrencyLimit::new(Api::default(), 1);
+    let mut service = layer(&tokens).layer(limited.clone());
+    let request = tokio::spawn(service.ready().await.unwrap().call(Request::new(())));
+    settle().await;
+    // Keeps the inner service busy until the token has expired.
+    let mut holder = limited.clone();
+    holder.ready().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1000)).await;
+    drop(holder);
+    settle().await;
+    assert_eq!(tokens.exchanges(), 2);
+    let from = Instant::now();
+    limited.oneshot(Request::new(())).await.unwrap();
+    assert_eq!(from.elapsed(), Duration::ZERO);
+    // Six of its ten seconds went by during the first wait.
+    let response = request.await.unwrap().unwrap();
+    assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(from.elapsed(), Duration::from_secs(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_polled_long_after_the_failure_shares_it_all_the_same() {
+    let tokens = Tokens::new();
+    tokens.fail("down");
+    let service = layer(&tokens).layer(Api::default());
+    let mut late = Box::pin(service.oneshot(Request::new(())));
+    assert!((&mut late).now_or_never().is_none());
+    // Another exchange is permitted by then, but this request has had its own.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let response = late.await.unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(tokens.exchanges(), 1);
 }
 
 #[tokio::test(start_paused = true)]

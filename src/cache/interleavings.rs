@@ -77,6 +77,20 @@ fn whoever_waits_shares_the_error() {
 }
 
 #[test]
+fn whoever_waits_for_a_renewal_that_fails_sends_the_token_that_is_left() {
+    check(|world| {
+        let token = world.publish(1);
+        let flight = world.cache.claim(true).unwrap();
+        token.reject();
+        let waits = [world.spawn(wait), world.spawn(wait)];
+        world.fail(&flight);
+        for wait in waits {
+            assert_eq!(wait.join().unwrap().unwrap().generation(), 1);
+        }
+    });
+}
+
+#[test]
 fn whoever_claims_waits_for_its_own_exchange() {
     check(|world| {
         let waits = [world.spawn(wait), world.spawn(wait)];
