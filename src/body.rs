@@ -78,19 +78,26 @@ impl<B: Body> Body for ResponseBody<B> {
     }
 }
 
+/// Left on an answer that rejected a token of ours, where a request that is sent
+/// again would carry another one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnotherToken;
+
 /// The inner service's answer to a request, and what it says of the `token`
 /// that the request carried.
 pub(crate) fn pass<B>(
     response: Response<B>,
     token: Option<Arc<CachedToken>>,
 ) -> Response<ResponseBody<B>> {
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
     // An answer with our own error is a failure of another layer's exchange.
     let token = token.filter(|_| parts.extensions.get::<Error>().is_none());
     let watched = token.and_then(|token| {
         let grpc = parts.status == StatusCode::OK && is_grpc(&parts.headers);
         if parts.status == StatusCode::UNAUTHORIZED || grpc && is_grpc_rejection(&parts.headers) {
-            token.reject();
+            if token.reject() {
+                parts.extensions.insert(AnotherToken);
+            }
             return None;
         }
         grpc.then_some(token)

@@ -13,6 +13,9 @@ mod https;
 mod layer;
 mod origin;
 mod redact;
+#[cfg(feature = "retry")]
+#[cfg_attr(docsrs, doc(cfg(feature = "retry")))]
+pub mod retry;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 mod scope;
