@@ -7,6 +7,7 @@ mod cache;
 mod client;
 mod credentials;
 mod error;
+mod error_for_auth;
 mod future;
 #[cfg(feature = "https")]
 mod https;
@@ -28,6 +29,7 @@ pub use self::cache::{Status, TokenCache};
 pub use self::client::TokenClient;
 pub use self::credentials::{Credentials, ProvideCredentials};
 pub use self::error::{Error, ErrorKind};
+pub use self::error_for_auth::error_for_auth;
 pub use self::future::ResponseFuture;
 pub use self::layer::FiskilAuthLayer;
 pub use self::service::FiskilAuth;
