@@ -34,8 +34,12 @@ impl<B> ResponseBody<B> {
             watched,
         }
     }
+}
 
-    fn empty() -> Self {
+impl<B> Default for ResponseBody<B> {
+    /// An empty body, whatever `B` is: layers that answer by themselves, such
+    /// as tower-http's timeout, ask for it.
+    fn default() -> Self {
         Self {
             inner: None,
             watched: None,
@@ -108,7 +112,7 @@ pub(crate) fn pass<B>(
 /// The response that `error` becomes, in the form that the caller understands.
 /// Never a 401: a retry on that would loop.
 pub(crate) fn failure<B>(error: Error, grpc: bool) -> Response<ResponseBody<B>> {
-    let mut response = Response::new(ResponseBody::empty());
+    let mut response = Response::new(ResponseBody::default());
     let headers = response.headers_mut();
     if grpc {
         let status = if error.is_transient() {
