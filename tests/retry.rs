@@ -23,6 +23,8 @@ use tower::retry::Retry;
 use tower::util::BoxCloneService;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
+type Inner<B> = BoxCloneService<Request<B>, Response<()>, Infallible>;
+
 /// What reached an API that answers 401 to some tokens.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<String>>>);
@@ -32,10 +34,7 @@ impl Seen {
         self.0.lock().unwrap().clone()
     }
 
-    fn api<B: Send + 'static>(
-        &self,
-        rejects: fn(&str) -> bool,
-    ) -> BoxCloneService<Request<B>, Response<()>, Infallible> {
+    fn api<B: Send + 'static>(&self, rejects: fn(&str) -> bool) -> Inner<B> {
         let seen = self.clone();
         BoxCloneService::new(service_fn(move |request: Request<B>| {
             let token = carried(request.headers());
@@ -55,7 +54,7 @@ fn stack(
     layer: &FiskilAuthLayer,
     seen: &Seen,
     rejects: fn(&str) -> bool,
-) -> Retry<RetryUnauthorized, FiskilAuth<BoxCloneService<Request<()>, Response<()>, Infallible>>> {
+) -> Retry<RetryUnauthorized, FiskilAuth<Inner<()>>> {
     let inner = layer.layer(seen.api(rejects));
     ServiceBuilder::new().retry(policy).service(inner)
 }
@@ -318,7 +317,7 @@ async fn a_request_whose_body_cannot_be_cloned_is_sent_once() {
         let (tokens, seen) = (Tokens::new(), Seen::default());
         let layer = layer(&tokens);
         let policy = RetryUnauthorized::with_body(|body: &Stream| {
-            (body.0 == "again").then(|| Stream(body.0))
+            (body.0 == "again").then_some(Stream(body.0))
         });
         let service = ServiceBuilder::new()
             .retry(policy)
