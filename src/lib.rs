@@ -6,6 +6,8 @@ mod cache;
 #[cfg(feature = "client")]
 mod client;
 mod credentials;
+#[cfg(any(doc, doctest))]
+pub mod docs;
 mod error;
 mod error_for_auth;
 mod future;
