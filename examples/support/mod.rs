@@ -18,9 +18,8 @@ pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 pub type HttpsClient<B> = Client<HttpsConnector<HttpConnector>, B>;
 
 /// Fiskil, or a sandbox over HTTPS on loopback in its place.
-pub enum Fiskil {
-    Real,
-    Sandbox(Sandbox, HttpsSandbox),
+pub struct Fiskil {
+    sandbox: Option<(Sandbox, HttpsSandbox)>,
 }
 
 impl Fiskil {
@@ -28,40 +27,37 @@ impl Fiskil {
     pub async fn from_env() -> Outcome<Self> {
         if std::env::var_os("FISKIL_CLIENT_ID").is_some() {
             println!("FISKIL_CLIENT_ID is set: this is https://api.fiskil.com.\n");
-            return Ok(Self::Real);
+            return Ok(Self { sandbox: None });
         }
         let sandbox = Sandbox::new();
         let server = sandbox.serve_https().await?;
         let base = server.base_url();
         println!("FISKIL_CLIENT_ID is not set: a sandbox at {base} stands in.\n");
-        Ok(Self::Sandbox(sandbox, server))
+        Ok(Self {
+            sandbox: Some((sandbox, server)),
+        })
     }
 
     pub fn sandbox(&self) -> Option<&Sandbox> {
-        match self {
-            Self::Real => None,
-            Self::Sandbox(sandbox, _) => Some(sandbox),
-        }
+        self.sandbox.as_ref().map(|(sandbox, _)| sandbox)
     }
 
     pub fn credentials(&self) -> Outcome<Credentials> {
-        Ok(match self {
-            Self::Real => Credentials::from_env()?,
-            Self::Sandbox(sandbox, _) => sandbox.credentials(),
+        Ok(match self.sandbox() {
+            None => Credentials::from_env()?,
+            Some(sandbox) => sandbox.credentials(),
         })
     }
 
     /// Where requests go.
     pub fn base_url(&self) -> String {
-        match self {
-            Self::Real => "https://api.fiskil.com".to_owned(),
-            Self::Sandbox(_, server) => server.base_url(),
-        }
+        let fiskil = || "https://api.fiskil.com".to_owned();
+        self.server().map_or_else(fiskil, HttpsSandbox::base_url)
     }
 
     /// With Fiskil, `FiskilAuthLayer::new(credentials)` is all that it takes.
     pub fn layer(&self, credentials: Credentials) -> Outcome<FiskilAuthLayer> {
-        let Self::Sandbox(_, server) = self else {
+        let Some(server) = self.server() else {
             return Ok(FiskilAuthLayer::new(credentials));
         };
         let endpoint = format!("{}/v1/token", server.base_url());
@@ -75,7 +71,7 @@ impl Fiskil {
     where
         B: Body<Data: Send> + Send,
     {
-        if let Self::Sandbox(_, server) = self {
+        if let Some(server) = self.server() {
             return Ok(server.client());
         }
         let connector = HttpsConnectorBuilder::new()
@@ -88,10 +84,11 @@ impl Fiskil {
 
     /// The certificate to trust beside the platform's.
     pub fn certificate_pem(&self) -> Option<&str> {
-        match self {
-            Self::Real => None,
-            Self::Sandbox(_, server) => Some(server.certificate_pem()),
-        }
+        self.server().map(HttpsSandbox::certificate_pem)
+    }
+
+    fn server(&self) -> Option<&HttpsSandbox> {
+        self.sandbox.as_ref().map(|(_, server)| server)
     }
 }
 
