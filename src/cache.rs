@@ -42,6 +42,8 @@ use tower_service::Service;
 
 pub(crate) use self::cached::CachedToken;
 use self::exchange::Exchange;
+#[cfg(feature = "retry")]
+pub(crate) use self::runtime::Timer;
 use self::shared::{Shared, Step};
 pub use self::status::Status;
 pub(crate) use self::wait::Wait;

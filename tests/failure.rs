@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fiskil_auth::{
     BoxError, Credentials, Error, ErrorKind, FiskilAuthLayer, ProvideCredentials, ResponseBody,
-    Token,
+    Token, error_for_auth,
 };
 use http::{Request, Response, StatusCode};
 use http_body::Body;
@@ -86,6 +86,37 @@ async fn grpc_requests_get_grpc_statuses() {
         let error = response.extensions().get::<Error>().unwrap().to_string();
         assert_eq!(header(&response, "grpc-message"), Some(error.as_str()));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn error_for_auth_makes_the_failure_an_error_again() {
+    let service = failing_with("down").layer(Api::default());
+    let result = service
+        .map_result(error_for_auth)
+        .oneshot(Request::new(()))
+        .await;
+    let error = result.unwrap_err();
+    let error: &Error = error.downcast_ref().unwrap();
+    assert_eq!(error.kind(), ErrorKind::TokenService);
+    assert!(error.is_transient() && error.retry_after().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn error_for_auth_lets_everything_else_pass() {
+    let api = Api::default();
+    for status in [200, 401, 502, 503, 504] {
+        api.answer(StatusCode::from_u16(status).unwrap());
+        let service = layer(&Tokens::new()).layer(api.clone());
+        let response = service
+            .map_result(error_for_auth)
+            .oneshot(Request::new(()))
+            .await
+            .unwrap();
+        assert_eq!(response.status(), status);
+    }
+    let inner: Result<Response<()>, _> = Err("the inner service's own");
+    let error = error_for_auth(inner).unwrap_err();
+    assert_eq!(error.to_string(), "the inner service's own");
 }
 
 #[tokio::test(start_paused = true)]

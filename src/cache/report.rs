@@ -20,6 +20,15 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// That of an exchange which brought no token.
+    pub(super) fn new(took: Duration, generation: u64) -> Self {
+        Self {
+            took,
+            lifetime: None,
+            generation,
+        }
+    }
+
     /// Emits the event. `landing` is `None` where the exchange had been given
     /// up before it ended.
     pub(super) fn emit(self, landing: Option<&Landing>) {

@@ -13,7 +13,7 @@ use crate::{Error, ErrorKind};
 
 /// The runtime that polls the caller, and a timer on it.
 #[derive(Debug)]
-pub(super) struct Timer {
+pub(crate) struct Timer {
     sleep: Pin<Box<Sleep>>,
 }
 
@@ -41,7 +41,7 @@ impl Timer {
     /// # Errors
     ///
     /// [`ErrorKind::Runtime`] where there is none with timers.
-    pub(super) fn at(at: Instant) -> Result<Self, Error> {
+    pub(crate) fn at(at: Instant) -> Result<Self, Error> {
         current()?;
         // tokio tells of a runtime without timers by a panic only.
         catch_unwind(|| Box::pin(sleep_until(at.into())))
@@ -52,7 +52,7 @@ impl Timer {
     /// # Errors
     ///
     /// [`ErrorKind::Runtime`] where the timer's runtime has shut down.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         // Likewise for a runtime that is gone.
         catch_unwind(AssertUnwindSafe(|| self.sleep.as_mut().poll(cx)))
             .map_or_else(|_| Poll::Ready(Err(shut_down())), |poll| poll.map(Ok))

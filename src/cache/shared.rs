@@ -10,6 +10,7 @@ use super::clock::{Clock, Now};
 use super::exchange::Exchange;
 use super::flight::{Flight, Landing};
 use super::life::{Decision, Life, Rejection};
+use super::report::Report;
 use super::runtime;
 use super::sync::{Mutex, MutexGuard};
 use crate::{Error, Token};
@@ -80,10 +81,14 @@ impl Shared {
             false => state.decide(now, &self.clock),
             true => state.decide_forced(now),
         };
+        let generation = state.life.generation();
         drop(state);
         if let Some((flight, landing)) = overdue {
-            flight.land(landing);
+            flight.land(landing.clone());
             flight.abort();
+            // Here, as the task that would report it is stopped, if not stalled.
+            let took = now.since(flight.begun());
+            Report::new(took, generation).emit(Some(&landing));
         }
         step
     }
@@ -98,7 +103,7 @@ impl Shared {
                 Step::SendAndRenew(_) | Step::Claim
             );
         let claim = wanted.then(|| state.life.claim(now)).flatten()?;
-        let flight = Arc::new(Flight::new(claim));
+        let flight = Arc::new(Flight::new(claim, now));
         state.flight = Some(flight.clone());
         // The renewal is under way: requests need not ask about it any more.
         state.decide(now, &self.clock);

@@ -36,7 +36,6 @@ impl Shared {
         let guard = Guard {
             cache: self.this(),
             flight: flight.clone(),
-            claimed: self.clock.now(),
         };
         let (exchange, clock) = (self.exchange.clone(), self.clock.clone());
         let task = runtime.spawn(async move {
@@ -60,7 +59,6 @@ impl Shared {
 struct Guard {
     cache: Weak<Shared>,
     flight: Arc<Flight>,
-    claimed: Now,
 }
 
 impl Guard {
@@ -75,12 +73,12 @@ impl Guard {
             _ => None,
         };
         let landing = cache.end(&self.flight, outcome);
-        let report = Report {
-            took: cache.clock.now().since(self.claimed),
+        let took = cache.clock.now().since(self.flight.begun());
+        Report {
             lifetime,
-            generation: cache.status().generation,
-        };
-        report.emit(landing.as_ref());
+            ..Report::new(took, cache.status().generation)
+        }
+        .emit(landing.as_ref());
     }
 }
 
