@@ -5,6 +5,7 @@ mod clock;
 mod exchange;
 mod flight;
 mod held;
+mod known;
 mod life;
 mod report;
 mod runtime;

@@ -72,6 +72,12 @@ impl Credentials {
         &self.inner.client_secret
     }
 
+    /// Whether both are the same client id and secret.
+    pub(crate) fn is_same_pair(&self, other: &Self) -> bool {
+        self.client_id() == other.client_id()
+            && self.client_secret().expose_secret() == other.client_secret().expose_secret()
+    }
+
     /// Whether the pair may be sent at all.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         let secret = self.inner.client_secret.expose_secret();
