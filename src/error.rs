@@ -178,6 +178,12 @@ impl Error {
         })
     }
 
+    /// Whether Fiskil did not accept the client id and secret.
+    pub(crate) fn is_of_refused_pair(&self) -> bool {
+        let unaccepted = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
+        self.kind() == ErrorKind::Refused && self.status().is_some_and(|s| unaccepted.contains(&s))
+    }
+
     pub(crate) fn transient(self, transient: bool) -> Self {
         self.map(|inner| inner.transient = transient)
     }

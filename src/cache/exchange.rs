@@ -39,9 +39,21 @@ impl Exchange {
 
     /// Exchanges the provider's credentials. Returns when the token service was
     /// called, too: the token's lifetime counts from there.
+    ///
+    /// Where the pair is refused, the provider is asked once more: it may have
+    /// been rotated in the meantime. Each pair makes an exchange of its own, and
+    /// nothing of the refused one's is left in the next.
     pub(super) async fn run(&self, rejected: Option<Token>, clock: &Clock) -> Outcome<Error> {
         let pair = self.provide().await?;
-        self.exchange(pair, rejected, clock).await
+        let refusal = match self.exchange(pair.clone(), rejected.clone(), clock).await {
+            Err(error) if error.is_of_refused_pair() => error,
+            outcome => return outcome,
+        };
+        match self.provide().await {
+            Ok(next) if !next.is_same_pair(&pair) => self.exchange(next, rejected, clock).await,
+            // Fiskil's verdict says more than that there is no other pair.
+            Ok(_) | Err(_) => Err(refusal),
+        }
     }
 
     async fn provide(&self) -> Result<Credentials, Error> {
