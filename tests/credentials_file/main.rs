@@ -13,6 +13,7 @@ use std::error::Error as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use fiskil_auth::{CredentialsFile, Error, ErrorKind, ProvideCredentials};
 use secrecy::ExposeSecret;
@@ -22,6 +23,12 @@ struct Directory(PathBuf);
 
 impl Directory {
     fn new() -> Self {
+        // Before anything is read: an event that comes first might be lost.
+        LOG.get_or_init(|| {
+            let subscriber = tracing_subscriber::fmt().with_writer(|| Log);
+            tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+            Mutex::default()
+        });
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("fiskil-auth-{}-{n}", std::process::id()));
@@ -37,6 +44,27 @@ impl Directory {
         fs::write(self.path(), content).unwrap();
         self.path()
     }
+}
+
+static LOG: OnceLock<Mutex<Vec<u8>>> = OnceLock::new();
+
+/// Everything that was logged by this process.
+struct Log;
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        LOG.get().unwrap().lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn logged() -> String {
+    String::from_utf8(LOG.get().unwrap().lock().unwrap().clone()).unwrap()
 }
 
 impl Drop for Directory {
