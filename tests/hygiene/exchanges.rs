@@ -48,6 +48,8 @@ fn echoes(echo: &str) -> Vec<String> {
             format!(r#"{{"id":"err_1","name":"{echo}","token":"{echo}"}}"#),
             format!(r#"{{"token":["{echo}"],"token_type":"{echo}","expires_in":"{echo}"}}"#),
             format!(r#"{{"token":"{echo} {echo}","{echo}":"{echo}"}}"#),
+            format!(r#"{{"token":"{echo}","token_type":"mac"}}"#),
+            format!(r#"{{"token":"{echo}","access_token":"x"}}"#),
             format!(r#"{{"{echo}":1,}} {echo}"#),
             echo.to_owned(),
         ]);
@@ -97,10 +99,14 @@ async fn nothing_that_a_server_echoes_is_shown_or_logged() {
 #[tokio::test(start_paused = true)]
 async fn failures_show_and_log_nothing_in_the_answer_to_the_caller_either() {
     log::capture();
-    let sources: [fn() -> Result<Token, BoxError>; 4] = [
+    let sources: [fn() -> Result<Token, BoxError>; 5] = [
         || Err(format!("the body was {{\"client_secret\":\"{SECRET}\"}}").into()),
         || Err(Error::from(Token::new(format!("{TOKEN} "), Duration::ZERO).unwrap_err()).into()),
         || Err(std::io::Error::other(format!("Bearer {SECRET}")).into()),
+        || {
+            let percent: String = SECRET.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            Err(format!("GET /?secret={percent}").into())
+        },
         || panic!("a token service of one's own"),
     ];
     for source in sources {
