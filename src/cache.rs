@@ -8,6 +8,7 @@ mod held;
 #[cfg(all(test, loom))]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 mod interleavings;
+mod known;
 mod life;
 #[cfg(all(test, not(loom)))]
 #[allow(

@@ -134,7 +134,7 @@ where
     }
 }
 
-fn unreachable(error: BoxError, withhold: impl FnOnce(&str) -> bool) -> Error {
+fn unreachable(error: BoxError, reveals: impl Fn(&str) -> bool) -> Error {
     #[cfg(feature = "https")]
     if crate::https::is_bad_certificate(error.as_ref()) {
         return Error::foreign(
@@ -142,7 +142,7 @@ fn unreachable(error: BoxError, withhold: impl FnOnce(&str) -> bool) -> Error {
             "the token endpoint's certificate is not trusted: \
              check the trust store, the host and the clock",
             error,
-            withhold,
+            reveals,
         )
         .transient(false);
     }
@@ -151,7 +151,7 @@ fn unreachable(error: BoxError, withhold: impl FnOnce(&str) -> bool) -> Error {
         "the token endpoint can't be reached: check DNS, the network and the firewall \
          (proxy variables are not read)",
         error,
-        withhold,
+        reveals,
     )
 }
 

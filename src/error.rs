@@ -142,26 +142,46 @@ impl Error {
     }
 
     /// What a token service or a credentials provider failed with: the verdict
-    /// of an [`Error`] in the chain stands, anything else is transient.
+    /// of an [`Error`] in the chain stands, anything else is transient. What
+    /// `reveals` a secret is withheld.
     pub(crate) fn foreign(
         kind: ErrorKind,
         text: &'static str,
         source: BoxError,
-        withhold: impl FnOnce(&str) -> bool,
+        reveals: impl Fn(&str) -> bool,
     ) -> Self {
-        let source = match source.downcast::<Self>() {
-            Ok(own) => return *own,
-            Err(source) => source,
+        let error = match source.downcast::<Self>() {
+            Ok(own) => *own,
+            Err(source) => match find::<Self>(source.as_ref()) {
+                Some(own) => own.clone(),
+                None => Self::new(kind, text).transient(true),
+            }
+            .with_source(source),
         };
-        let error = match find::<Self>(source.as_ref()) {
-            Some(own) => own.clone(),
-            None => Self::new(kind, text).transient(true),
-        };
-        if withhold(&full_text(source.as_ref())) {
-            error.without_source()
-        } else {
-            error.with_source(source)
+        error.withhold(reveals)
+    }
+
+    /// Drops the parts that give away a secret. The text is this crate's own.
+    fn withhold(self, reveals: impl Fn(&str) -> bool) -> Self {
+        let is_revealing = |part: &Option<Box<str>>| part.as_deref().is_some_and(&reveals);
+        let source = self.inner.source.as_deref();
+        let source = source.is_some_and(|source| reveals(&full_text(source)));
+        let id = is_revealing(&self.inner.id);
+        let name = is_revealing(&self.inner.name);
+        if !(source || id || name) {
+            return self;
         }
+        self.map(|inner| {
+            inner.source.take_if(|_| source);
+            inner.id.take_if(|_| id);
+            inner.name.take_if(|_| name);
+        })
+    }
+
+    /// Whether Fiskil did not accept the client id and secret.
+    pub(crate) fn is_of_refused_pair(&self) -> bool {
+        let unaccepted = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
+        self.kind() == ErrorKind::Refused && self.status().is_some_and(|s| unaccepted.contains(&s))
     }
 
     pub(crate) fn transient(self, transient: bool) -> Self {
@@ -171,10 +191,6 @@ impl Error {
     pub(crate) fn with_source(self, source: impl Into<BoxError>) -> Self {
         let source = source.into();
         self.map(|inner| inner.source = Some(source.into()))
-    }
-
-    fn without_source(self) -> Self {
-        self.map(|inner| inner.source = None)
     }
 
     #[cfg(feature = "client")]

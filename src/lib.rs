@@ -129,6 +129,9 @@ pub use self::body::ResponseBody;
 pub use self::cache::{Status, TokenCache};
 #[cfg(feature = "client")]
 pub use self::client::TokenClient;
+#[cfg(feature = "client")]
+#[cfg_attr(docsrs, doc(cfg(feature = "client")))]
+pub use self::credentials::CredentialsFile;
 pub use self::credentials::{Credentials, ProvideCredentials};
 pub use self::error::{Error, ErrorKind};
 pub use self::error_for_auth::error_for_auth;
