@@ -2,7 +2,9 @@
 
 mod cached;
 mod clock;
+mod decision;
 mod exchange;
+mod failure;
 mod flight;
 mod held;
 #[cfg(all(test, loom))]
@@ -20,7 +22,6 @@ mod life;
 )]
 mod model;
 mod report;
-mod runtime;
 #[cfg(all(test, not(loom)))]
 #[allow(
     clippy::unwrap_used,
@@ -44,7 +45,6 @@ use tower_service::Service;
 pub(crate) use self::cached::CachedToken;
 use self::exchange::Exchange;
 #[cfg(feature = "retry")]
-pub(crate) use self::runtime::Timer;
 use self::shared::{Shared, Step};
 pub use self::status::Status;
 pub(crate) use self::wait::Wait;

@@ -4,7 +4,6 @@ mod attempts;
 
 use std::error::Error as StdError;
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -90,17 +89,8 @@ impl Service<TokenRequest> for HttpsTokenService {
 
 /// Whether the server's certificate was refused, anywhere in the chain.
 pub(crate) fn is_bad_certificate(error: &(dyn StdError + 'static)) -> bool {
-    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
-        return true;
-    }
-    // The source of an `io::Error` is that of the error in it, not that error.
-    let within = error
-        .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref);
-    match within {
-        Some(within) => is_bad_certificate(within),
-        None => error.source().is_some_and(is_bad_certificate),
-    }
+    let tls = crate::error::find(error);
+    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 fn client() -> Result<HttpsClient, rustls::Error> {

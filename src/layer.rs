@@ -104,6 +104,22 @@ impl FiskilAuthLayer {
         self
     }
 
+    /// For a server's side, such as an `axum::Router` or a tonic server: every
+    /// request carries the token, whatever its URI says, and whatever its caller
+    /// sent as `Authorization` is replaced.
+    ///
+    /// Over HTTP/1, requests to a server commonly name no origin, and carry the
+    /// token anyway. Over HTTP/2, and from callers that think they speak to a
+    /// proxy, they name the server's own host, in the caller's spelling: without
+    /// this they would pass untouched, as requests to a foreign origin do.
+    ///
+    /// Not for clients: a redirect that is followed would take the token along.
+    #[must_use]
+    pub fn inbound(mut self) -> Self {
+        Arc::make_mut(&mut self.auth).scope.allow_inbound();
+        self
+    }
+
     /// A handle on the token that this layer's services share.
     #[must_use]
     pub fn tokens(&self) -> TokenCache {

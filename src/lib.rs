@@ -119,6 +119,7 @@ mod redact;
 #[cfg(feature = "retry")]
 #[cfg_attr(docsrs, doc(cfg(feature = "retry")))]
 pub mod retry;
+mod runtime;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 mod scope;

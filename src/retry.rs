@@ -14,7 +14,7 @@ use tower::retry::budget::{Budget, TpsBudget};
 
 use crate::Error;
 use crate::body::AnotherToken;
-use crate::cache::Timer;
+use crate::runtime::Timer;
 
 /// A retry policy: after a 401, or gRPC status 16, sends the request once more,
 /// with the next token.

@@ -198,6 +198,27 @@ fn a_runtime_for_each_request_does_not_mean_an_exchange_for_each_request() {
 }
 
 #[test]
+fn runtimes_that_die_before_the_first_token_do_not_mean_an_exchange_each() {
+    let tokens = Tokens::new();
+    tokens.hang();
+    let service = layer(&tokens).layer(Api::default());
+    for _ in 0..100 {
+        let request = service.clone().oneshot(Request::new(()));
+        let impatient = async {
+            let span = Duration::from_millis(5);
+            tokio::time::timeout(span, request).await
+        };
+        let _ = paused_runtime().block_on(impatient);
+    }
+    // Three that are lost at once, and then one a second.
+    assert!(
+        (4..=50).contains(&tokens.exchanges()),
+        "{}",
+        tokens.exchanges()
+    );
+}
+
+#[test]
 fn a_layer_that_is_built_and_called_outside_a_runtime_works_when_polled_inside() {
     let tokens = Tokens::new();
     let mut service = layer(&tokens).layer(Api::default());

@@ -167,6 +167,47 @@ async fn the_verdict_of_an_error_of_ours_stands_however_deep_it_is_wrapped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_verdict_is_found_within_io_errors_too() {
+    let provider = || async {
+        let ours = Error::other("no such secret").permanent();
+        Err::<Credentials, _>(std::io::Error::other(ours))
+    };
+    assert_eq!(
+        with_provider(provider).await.status(),
+        StatusCode::BAD_GATEWAY
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_ones_own_may_say_when_to_come_back() {
+    let provider = || async {
+        let minute = Duration::from_secs(60);
+        Err::<Credentials, _>(Error::other("the vault is sealed").with_retry_after(minute))
+    };
+    let response = with_provider(provider).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(header(&response, "retry-after"), Some("60"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_is_its_own_source_is_no_trap() {
+    #[derive(Debug)]
+    struct Loop;
+    impl std::fmt::Display for Loop {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("again")
+        }
+    }
+    impl std::error::Error for Loop {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(self)
+        }
+    }
+    let response = with_provider(|| async { Err::<Credentials, _>(Loop) }).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_that_quotes_the_secret_loses_its_source() {
     let layer = failing_with("the server said: bad secret client-secret!");
     let response = send(&layer, "application/json").await;

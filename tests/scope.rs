@@ -166,6 +166,20 @@ async fn any_origin_means_https_all_the_same() {
     assert_all(&layer, &["http://127.0.0.1/"], TOKEN).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn on_a_servers_side_every_request_carries_the_token() {
+    let layer = layer(&Tokens::new()).inbound();
+    let uris = [
+        "/",
+        "*",
+        "http://gateway.internal/x",
+        "https://gateway.internal:8443/x",
+        "https://user@api.fiskil.com/",
+        "http://api.fiskil.com/",
+    ];
+    assert_all(&layer, &uris, TOKEN).await;
+}
+
 #[test]
 fn origins_that_are_none_are_refused_at_once_and_not_echoed() {
     let layer = layer(&Tokens::new());

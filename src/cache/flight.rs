@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio::task::AbortHandle;
 
 use super::clock::Now;
-use super::life::Claim;
+use super::decision::Claim;
 use super::sync::{Notify, OnceLock};
 use crate::{Error, Token};
 

@@ -4,6 +4,7 @@
 
 use std::any::Any;
 use std::env;
+use std::io;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

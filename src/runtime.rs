@@ -4,6 +4,8 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+#[cfg(feature = "client")]
+use std::time::Duration;
 use std::time::Instant;
 
 use tokio::runtime::Handle;
@@ -22,12 +24,12 @@ pub(crate) struct Timer {
 /// # Errors
 ///
 /// [`ErrorKind::Runtime`] where there is none.
-pub(super) fn current() -> Result<Handle, Error> {
+pub(crate) fn current() -> Result<Handle, Error> {
     Handle::try_current().map_err(|_| missing())
 }
 
 /// The exchange's task went down with its runtime.
-pub(super) fn shut_down() -> Error {
+pub(crate) fn shut_down() -> Error {
     Error::new(ErrorKind::Runtime, SHUT_DOWN).transient(true)
 }
 
@@ -36,6 +38,17 @@ fn missing() -> Error {
 }
 
 impl Timer {
+    /// A timer on the current runtime, from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Runtime`] where there is none with timers.
+    #[cfg(feature = "client")]
+    pub(crate) fn after(span: Duration) -> Result<Self, Error> {
+        let now = tokio::time::Instant::now().into_std();
+        Self::at(now.checked_add(span).unwrap_or(now))
+    }
+
     /// A timer on the current runtime.
     ///
     /// # Errors
