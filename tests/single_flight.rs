@@ -6,10 +6,10 @@ mod support;
 
 use std::time::Duration;
 
-use fiskil_auth::{Error, ErrorKind};
+use fiskil_auth::{Error, ErrorKind, FiskilAuthLayer};
 use futures_util::future::{FutureExt, join_all};
 use http::{Request, StatusCode};
-use support::{Api, Tokens, layer, sent, settle};
+use support::{Api, Tokens, credentials, layer, sent, settle};
 use tokio::time::{Instant, timeout};
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceExt};
@@ -184,6 +184,22 @@ async fn a_request_that_waits_twice_waits_no_longer_for_that_and_holds_no_permit
     let response = request.await.unwrap().unwrap();
     assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(from.elapsed(), Duration::from_secs(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_lives_from_the_call_on_not_from_the_wait_for_a_ready_service() {
+    let limited = ConcurrencyLimit::new(Tokens::new(), 1);
+    let layer = FiskilAuthLayer::with_token_service(credentials(), limited.clone());
+    let mut holder = limited;
+    holder.ready().await.unwrap();
+    let cache = layer.tokens();
+    let token = tokio::spawn(async move { cache.token().await });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    drop(holder);
+    token.await.unwrap().unwrap();
+    // 890 s, or 885 s from the start of the wait on.
+    let left = layer.tokens().status().expires_in.unwrap();
+    assert!(left > Duration::from_secs(886), "{left:?}");
 }
 
 #[tokio::test(start_paused = true)]
