@@ -4,7 +4,7 @@
 //! Breaks tried, each caught: failures answered as HTTP to gRPC requests; the
 //! message not percent-encoded; status 16 not looked for in the trailers, or
 //! not in the headers; trailers swallowed; data frames held back.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;
 #[path = "support/grpc.rs"]
