@@ -1,9 +1,8 @@
 //! Every row of the page "Which order?" that concerns tower's own layers, but for
 //! those that send a request more than once: they are in `orders_retry.rs`.
 //!
-//! Breaks tried, each caught: the readied service kept while waiting for a
-//! token; the wait for the token counted as the inner service's time; a token
-//! for each service that the layer makes.
+//! Break tried, caught by a hang: the readied service kept while waiting for a
+//! token.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;

@@ -1,8 +1,8 @@
 //! Every row of the page "Which order?" that concerns layers which send a
 //! request more than once.
 //!
-//! Breaks tried, each caught: the marker left out, so that nothing above the
-//! layer sends again; one that stays where the same token would go out.
+//! Break tried, and caught: the marker left out, so that nothing above the layer
+//! sends again.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;
