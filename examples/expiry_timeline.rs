@@ -3,7 +3,11 @@
 //!
 //! The time is paused, so the hour passes in seconds. The picture goes to the
 //! path given, or to `target/expiry_timeline.svg`.
-#![allow(clippy::print_stdout, clippy::unwrap_used)]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects
+)]
 
 #[path = "support/drawing.rs"]
 mod drawing;

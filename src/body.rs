@@ -184,3 +184,14 @@ const GRPC_STATUS: &str = "grpc-status";
 const GRPC_MESSAGE: &str = "grpc-message";
 const GRPC_UNAVAILABLE: &str = "14";
 const GRPC_UNAUTHENTICATED: &str = "16";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grpc_message_survives_percent_signs_and_what_is_not_ascii() {
+        let encoded = percent_encode("100 % schön\n~");
+        assert_eq!(encoded, "100 %25 sch%C3%B6n%0A~");
+    }
+}

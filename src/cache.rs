@@ -53,7 +53,7 @@ use crate::{BoxError, Error, ProvideCredentials, Token, TokenRequest};
 /// A handle on the token that all requests of a layer share.
 ///
 /// It serves where requests don't pass through the layer: to fetch the first
-/// token at start, in a readiness probe, for metrics. A clone is another handle
+/// token at start, in a readiness probe, for [metrics](crate::docs::watching). A clone is another handle
 /// on the same token. All waiting ends within the deadline of an exchange, 10 s.
 ///
 /// All futures must run within a tokio runtime that has timers; without one

@@ -15,6 +15,10 @@ use crate::{BoxError, Error, ProvideCredentials, Token, TokenCache, TokenRequest
 /// applied to.
 ///
 /// All services made by one layer, or by clones of it, share one token.
+///
+/// Where it goes among other layers: [Which order?](crate::docs::order) What a
+/// request is answered that can't be given a token: [When it
+/// fails](crate::docs::failure).
 #[derive(Clone, Debug)]
 pub struct FiskilAuthLayer {
     auth: Arc<Auth>,

@@ -62,8 +62,8 @@ use crate::runtime::Timer;
 /// - the rejection came before the answer was handed out: a gRPC status 16 in
 ///   the trailers, after messages, renews the token for later requests only.
 ///
-/// The API has acted upon neither request if it checks the token first, as is
-/// to be expected; so other methods than `GET` are sent again, too.
+/// Requests of any method are sent again: an API that answers 401 has refused
+/// the request, and done nothing of what it asked for.
 #[derive(Clone)]
 pub struct RetryUnauthorized<C = CloneBody> {
     clone_body: C,

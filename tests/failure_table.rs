@@ -1,7 +1,7 @@
 //! The table of the page "When it fails", row by row.
 //!
-//! Breaks tried, each caught: any status swapped for another; a deadline that is
-//! a 503; `is_transient` not looked at; a 204 that is transient.
+//! Breaks tried, each caught: a deadline that is a 503, or gRPC's 16;
+//! `is_transient` not looked at; a 204 that is transient.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;

@@ -2,7 +2,7 @@
 //! answers that are dropped before their end.
 //!
 //! Breaks tried, each caught: the header not marked sensitive; the scope not
-//! consulted; the token's rejection taken from a body that is not gRPC.
+//! consulted; a rejection at the first frame of a body.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;

@@ -1,10 +1,9 @@
-//! What `RetryUnauthorized` sends again, and what it does not.
+//! What `RetryUnauthorized` sends again, and what it does not. Failures that it
+//! waits for are in `retry_transient.rs`.
 //!
 //! Breaks tried, each caught: the marker set whatever `reject` returns, or
-//! never; no limit on resending; the failure's `Error` not looked at first;
-//! permanent errors waited for; a wait that ignores the patience, or takes none
-//! of it; no budget, or one for each clone; extensions, version, method or
-//! headers not carried over; a 401 without a marker resent.
+//! never; a 401 without one resent; no limit on resending; extensions, version,
+//! method, URI or headers not carried over.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;
@@ -14,10 +13,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fiskil_auth::retry::{CloneBody, RetryUnauthorized};
-use fiskil_auth::{Error, FiskilAuth, FiskilAuthLayer, Token};
+use fiskil_auth::{Error, FiskilAuth, FiskilAuthLayer};
 use futures_util::future::join_all;
 use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Version};
-use support::{Api, Tokens, carried, credentials, layer, sent, settle};
+use support::{Api, Tokens, carried, credentials, layer, settle};
 use tokio::time::Instant;
 use tower::retry::Retry;
 use tower::util::BoxCloneService;
@@ -78,7 +77,12 @@ async fn it_is_sent_once_more_only() {
     // start a renewal at once.
     let seen: &'static Mutex<Vec<String>> = Box::leak(Box::default());
     let api = service_fn(|request: Request<()>| async move {
-        seen.lock().unwrap().push(carried(request.headers()));
+        let sent = {
+            let mut seen = seen.lock().unwrap();
+            seen.push(carried(request.headers()));
+            seen.len()
+        };
+        assert!(sent < 10, "it is sent again and again");
         tokio::time::sleep(Duration::from_secs(61)).await;
         let response = Response::builder().status(StatusCode::UNAUTHORIZED);
         Ok::<_, Infallible>(response.body(()).unwrap())
@@ -201,112 +205,6 @@ async fn a_request_without_a_token_is_not_sent_again_unless_asked_for() {
     }
 }
 
-/// A stack that waits for a token service that fails until it is told otherwise.
-fn waiting(
-    tokens: &Tokens,
-    patience: Duration,
-) -> (BoxCloneService<Request<()>, Response<()>, Infallible>, Api) {
-    let api = Api::default();
-    let service = ServiceBuilder::new()
-        .map_response(|response: Response<_>| response.map(drop))
-        .retry(RetryUnauthorized::new().retry_transient(patience))
-        .layer(layer(tokens))
-        .service(api.clone());
-    (BoxCloneService::new(service), api)
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_transient_failure_is_waited_out_if_asked_for() {
-    let tokens = Tokens::new();
-    tokens.answer(|n| async move {
-        match n {
-            1 | 2 => Err("down".into()),
-            n => Ok(support::token(n)),
-        }
-    });
-    let (service, _api) = waiting(&tokens, Duration::from_secs(10));
-    let from = Instant::now();
-    let response = service.oneshot(Request::new(())).await.unwrap();
-    assert_eq!(sent(&response), "t3");
-    // 1 and 2 s, each stretched by up to a quarter.
-    let waited = from.elapsed().as_secs_f64();
-    assert!((3.0..=3.76).contains(&waited), "{waited}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn all_waits_together_stay_within_the_patience() {
-    let tokens = Tokens::new();
-    tokens.fail("down");
-    let (service, api) = waiting(&tokens, Duration::from_secs(4));
-    for _ in 0..20 {
-        let from = Instant::now();
-        let response = service.clone().oneshot(Request::new(())).await.unwrap();
-        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-        let waited = from.elapsed();
-        assert!(waited <= Duration::from_millis(4010), "{waited:?}");
-    }
-    assert!(api.seen().is_empty());
-    // 1 and 2 s fit, the third wait of 4 s and more does not.
-    assert_eq!(tokens.exchanges(), 3);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_permanent_failure_is_not_waited_for() {
-    let tokens = Tokens::new();
-    tokens.answer(|_| async { Err(Token::new("", Duration::ZERO).unwrap_err().into()) });
-    let (service, _api) = waiting(&tokens, Duration::from_secs(60));
-    let from = Instant::now();
-    let response = service.oneshot(Request::new(())).await.unwrap();
-    assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
-    assert_eq!(from.elapsed(), Duration::ZERO);
-}
-
-#[tokio::test(start_paused = true)]
-async fn those_who_wait_share_a_budget() {
-    let tokens = Tokens::new();
-    tokens.fail("down");
-    let (service, _api) = waiting(&tokens, Duration::from_secs(60));
-    let from = Instant::now();
-    let requests: Vec<_> = (0..1000)
-        .map(|_| tokio::spawn(service.clone().oneshot(Request::new(()))))
-        .collect();
-    settle().await;
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    let at_once = requests
-        .iter()
-        .filter(|request| request.is_finished())
-        .count();
-    // Ten a second for ten seconds may wait; nothing succeeded that adds to it.
-    assert_eq!((at_once, from.elapsed().as_millis()), (900, 1));
-    for request in requests {
-        request.await.unwrap().unwrap();
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn requests_that_succeed_add_to_the_budget() {
-    let tokens = Tokens::new();
-    let layer = layer(&tokens);
-    let service = ServiceBuilder::new()
-        .retry(RetryUnauthorized::new().retry_transient(Duration::from_secs(60)))
-        .layer(layer.clone())
-        .service(Api::default());
-    for _ in 0..500 {
-        service.clone().oneshot(Request::new(())).await.unwrap();
-    }
-    // What was put in counts from the next tenth of ten seconds on.
-    tokio::time::sleep(Duration::from_millis(1100)).await;
-    tokens.fail("down");
-    layer.tokens().invalidate(&support::token(1));
-    let requests: Vec<_> = (0..1000)
-        .map(|_| tokio::spawn(service.clone().oneshot(Request::new(()))))
-        .collect();
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    let finished = requests.iter().filter(|request| request.is_finished());
-    // A hundred as before, and a fifth of five hundred.
-    assert_eq!(finished.count(), 800);
-}
-
 /// A body that can't be cloned.
 #[derive(Debug, PartialEq)]
 struct Stream(&'static str);
@@ -382,30 +280,6 @@ async fn the_second_request_is_the_first_but_for_its_token() {
     let seen = requests.lock().unwrap();
     assert_eq!(seen.len(), 2);
     assert!(seen.iter().all(|seen| *seen == everything(request())));
-}
-
-#[test]
-fn a_wait_without_a_runtime_is_not_begun() {
-    let tokens = Tokens::new();
-    tokens.fail("down");
-    let (service, _api) = waiting(&tokens, Duration::from_secs(60));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    // From here on exchanges are held back.
-    let held_back = service.clone();
-    runtime.block_on(async {
-        let call = held_back.oneshot(Request::new(()));
-        drop(tokio::time::timeout(Duration::from_millis(1), call).await);
-    });
-    let mut call = Box::pin(service.oneshot(Request::new(())));
-    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-    let poll = call.as_mut().poll(&mut cx);
-    let std::task::Poll::Ready(Ok(response)) = poll else {
-        panic!("it waits for a runtime that is not there");
-    };
-    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[test]

@@ -212,3 +212,45 @@ async fn the_default_layer_goes_around_hyper_utils_client() {
     assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
     assert!(response.extensions().get::<Error>().is_some());
 }
+
+/// Whatever is sent comes back as it comes.
+async fn echo_server() -> std::net::SocketAddr {
+    use axum::routing::post;
+    serve(Router::new().route("/", post(|body: axum::body::Body| async { body }))).await
+}
+
+#[tokio::test]
+async fn bodies_stream_both_ways_through_hyper_utils_client() {
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+    use hyper_util::client::legacy::Client;
+    use hyper_util::rt::TokioExecutor;
+    use tokio::sync::mpsc;
+
+    let address = echo_server().await;
+    let (send, pieces) = mpsc::channel::<Bytes>(1);
+    let pieces = futures_util::stream::unfold(pieces, async |mut pieces| {
+        let piece = pieces.recv().await?;
+        Some((Ok::<_, Infallible>(Frame::data(piece)), pieces))
+    });
+    let request = Request::post(format!("http://{address}/"))
+        .body(StreamBody::new(Box::pin(pieces)))
+        .unwrap();
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let layer = layer().allow_origin(format!("http://{address}")).unwrap();
+    let conversation = async {
+        let mut answer = layer.layer(client).oneshot(request).await.unwrap();
+        // Each piece only after the one before has come back.
+        for n in 0..10 {
+            let piece = Bytes::from(format!("piece {n}"));
+            send.send(piece.clone()).await.unwrap();
+            let frame = answer.body_mut().frame().await.unwrap().unwrap();
+            assert_eq!(frame.into_data().unwrap(), piece);
+        }
+        drop(send);
+        assert!(answer.body_mut().frame().await.is_none());
+    };
+    // Only so that a piece held back fails the test instead of hanging it.
+    let limit = Duration::from_secs(30);
+    tokio::time::timeout(limit, conversation).await.unwrap();
+}

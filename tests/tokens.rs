@@ -1,9 +1,9 @@
 //! `TokenCache` by itself: at start, in a probe, in metrics, and with no HTTP
 //! stack around.
 //!
-//! Breaks tried, each caught: a count left out or counted twice; the times of
-//! `status` taken from the lifetime's end instead of the points of use; a status
-//! that starts an exchange; `invalidate` of another token than the one in use.
+//! Breaks tried, each caught: failures or rejections not counted, who waits
+//! counted once more; the refresh point told as the expiry, and the expiry as the
+//! lifetime's end; `invalidate` of another token than the one in use.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;

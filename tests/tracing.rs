@@ -1,8 +1,8 @@
 //! What the layer's events tell: one for each exchange, and none for a request.
 //!
-//! Breaks tried, each caught: no event, two, or another target; a level that
-//! ignores `is_transient`; a field left out or renamed; the generation of the
-//! token before; an event for each request.
+//! Breaks tried, each caught: no event for a token; none for an exchange that a
+//! waiter found overdue; another target; a level that ignores `is_transient`; a
+//! field left out; the generation of the token before; an event for each request.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;

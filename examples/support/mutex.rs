@@ -1,5 +1,5 @@
 //! A token behind a mutex, to compare with.
-#![allow(unreachable_pub)]
+#![allow(unreachable_pub, clippy::arithmetic_side_effects)]
 
 use std::sync::Arc;
 use std::time::Duration;
