@@ -84,7 +84,7 @@ async fn every_status_with_and_without_every_kind_of_error_object() {
         };
         for &status in statuses {
             // Of a redirect nothing but the status is looked at.
-            let is_read = status >= 400 || status < 200;
+            let is_read = !(200..400).contains(&status);
             let error = answer(status, body.clone()).await.unwrap_err();
             let (kind, transient) = expected(status, *flagged);
             assert_eq!(
