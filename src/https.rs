@@ -94,6 +94,7 @@ pub(crate) fn is_bad_certificate(error: &(dyn StdError + 'static)) -> bool {
 }
 
 fn client() -> Result<HttpsClient, rustls::Error> {
+    // TLS 1.3 or 1.2: rustls has nothing older that could be agreed on.
     let tls = ClientConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()?
         .with_platform_verifier()?

@@ -19,6 +19,15 @@ use crate::{BoxError, Error, ProvideCredentials, Token, TokenCache, TokenRequest
 /// Where it goes among other layers: [Which order?](crate::docs::order) What a
 /// request is answered that can't be given a token: [When it
 /// fails](crate::docs::failure).
+///
+/// # Redirects
+///
+/// A layer that follows redirects belongs above this one: then every hop is
+/// judged by itself, so that other origins see no token, and a hop from `https`
+/// to `http` at an allowed one fails. What is beneath has been given the header
+/// and decides alone where it goes: let it stay at the origin, as
+/// `follow_redirect::policy::SameOrigin` of tower-http does. (The default policy
+/// of tower-http 0.6 lets the header out at the second hop of another origin.)
 #[derive(Clone, Debug)]
 pub struct FiskilAuthLayer {
     auth: Arc<Auth>,

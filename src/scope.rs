@@ -71,7 +71,7 @@ impl Scope {
         if self.allowed.iter().any(|o| o.contains(scheme, authority)) {
             return Pass::WithToken;
         }
-        if *scheme == Scheme::HTTPS && self.any && origin::has_valid_port(authority) {
+        if *scheme == Scheme::HTTPS && self.any && origin::is_complete(authority) {
             return Pass::WithToken;
         }
         let plain = *scheme == Scheme::HTTP;

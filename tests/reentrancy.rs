@@ -3,7 +3,7 @@
 //!
 //! A broken cache deadlocks here, so each test runs on a thread of its own and
 //! fails after half a minute.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 

@@ -160,6 +160,7 @@ async fn any_origin_means_https_all_the_same() {
     let untouched = [
         "https://user@elsewhere.example/",
         "https://elsewhere.example:99999/",
+        "https://:443/",
     ];
     assert_all(&layer, &untouched, UNTOUCHED).await;
     let layer = layer.allow_origin("http://127.0.0.1").unwrap();

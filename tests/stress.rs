@@ -2,7 +2,12 @@
 //! at a time, nobody hangs, and nothing is left behind.
 //!
 //! What is random is drawn from fixed seeds; the threads' timing is not.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
 
 mod support;
 

@@ -101,7 +101,11 @@ async fn failures_show_and_log_nothing_in_the_answer_to_the_caller_either() {
     log::capture();
     let sources: [fn() -> Result<Token, BoxError>; 5] = [
         || Err(format!("the body was {{\"client_secret\":\"{SECRET}\"}}").into()),
-        || Err(Error::from(Token::new(format!("{TOKEN} "), Duration::ZERO).unwrap_err()).into()),
+        || {
+            Err(Token::new(format!("{TOKEN} "), Duration::ZERO)
+                .unwrap_err()
+                .into())
+        },
         || Err(std::io::Error::other(format!("Bearer {SECRET}")).into()),
         || {
             let percent: String = SECRET.bytes().map(|byte| format!("%{byte:02x}")).collect();

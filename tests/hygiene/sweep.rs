@@ -36,6 +36,10 @@ pub(crate) const SWEPT: &[&str] = &[
     "TokenCache",
     "TokenClient",
     "TokenRequest",
+    "error_for_auth",
+    "retry::CloneBody",
+    "retry::RetryUnauthorized",
+    "retry::Wait",
     "sandbox::Counts",
     "sandbox::Fault",
     "sandbox::HttpsSandbox",
@@ -61,6 +65,15 @@ fn assert_clean(canaries: &Canaries, shown: &dyn Debug) {
 
 fn token() -> Token {
     Token::new(TOKEN, Duration::from_secs(900)).unwrap()
+}
+
+/// Neither the policy nor its waits hold more than counters and instants. `Wait`
+/// is what the policy returns, and prints nothing of its own.
+#[test]
+fn the_retry_policy_shows_neither() {
+    let policy =
+        fiskil_auth::retry::RetryUnauthorized::new().retry_transient(Duration::from_secs(1));
+    assert_clean(&canaries(), &policy);
 }
 
 #[test]
