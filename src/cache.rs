@@ -44,7 +44,6 @@ use tower_service::Service;
 
 pub(crate) use self::cached::CachedToken;
 use self::exchange::Exchange;
-#[cfg(feature = "retry")]
 use self::shared::{Shared, Step};
 pub use self::status::Status;
 pub(crate) use self::wait::Wait;

@@ -1,5 +1,14 @@
 //! Nothing that dies takes the layer along: panics, runtimes that are gone,
 //! stalled or were never there, and token services that are never ready.
+//!
+//! Breaks tried, and what fails with each:
+//! - a panic that counts as a lost runtime: `a_panicking_…`
+//! - a task that ends nothing where it is dropped: `a_runtime_that_goes_away_…`
+//! - a lost renewal that is not paused: `a_runtime_for_each_request_…`
+//! - a waiter without a timer, or one that does not end an overdue exchange:
+//!   `a_stalled_runtime_…`
+//! - a permit held while waiting:
+//!   `a_token_service_that_shares_the_inner_services_limit_…`
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;

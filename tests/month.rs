@@ -1,5 +1,10 @@
 //! A month of requests, fast-forwarded: how many exchanges it takes, what an
 //! outage in the middle does, and that nothing piles up.
+//!
+//! Breaks tried, and what fails with each:
+//! - renewals from 40 % or from 80 % on: the first two
+//! - a refresh point drawn anew for each request: `a_day_of_requests_…`
+//! - a spacing that does not grow, or grows without a cap: `an_hour_of_outage_…`
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,5 +1,18 @@
 //! At most one exchange is under way, all who wait share its outcome, and no
 //! caller can cancel or starve it.
+//!
+//! Breaks tried, and what fails with each:
+//! - an exchange that is aborted with its last waiter: `dropping_every_request_…`
+//! - a claim in `call`: `a_future_that_is_never_polled_…`
+//! - a second exchange for who waited for one that failed:
+//!   `who_is_polled_long_after_…`
+//! - patience that starts anew with a second wait, or a permit held during it:
+//!   `a_request_that_waits_twice_…`; one held during the first wait, or no look at
+//!   the token once the inner service is ready: `a_request_that_waited_checks_…`
+//! - a lifetime that counts from the wait for readiness: `a_token_lives_from_…`
+//!
+//! Found by none, since nothing changes: a renewal that is called due while one
+//! is under way. Claiming it looks again.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;

@@ -6,6 +6,23 @@
 //! mutex and atomics. Modelled are the lock-free slot (a lock), `OnceLock` and
 //! tokio's `Notify` (see `sync`). tokio's runtime is real, but stands still: time
 //! passes where a test says so, and exchanges end where a test ends them.
+//!
+//! Breaks tried, and what fails with each:
+//! - waiters woken before the end can be seen, or a look at the end before the
+//!   waker is registered: `whoever_waits_…` deadlock, which aborts the process
+//! - waiters woken before the token is published: `whoever_waits_sees_…`
+//! - a claim that ignores the exchange under way, or the spacing:
+//!   `of_many_requests_that_refresh_…`, `a_refresh_is_held_back_…`
+//! - a claim that does not look again whether it is needed:
+//!   `whoever_claims_waits_…`, `a_late_rejection_…`
+//! - rejections of any generation: `a_late_rejection_…`; one that starts no
+//!   renewal: `many_rejections_…`
+//! - an invalidated token that stays published: `an_invalidated_token_…`
+//! - a replaced token that keeps its quiet time, or a quiet time written outside
+//!   the lock: `a_decision_that_comes_late_…`
+//!
+//! Relaxed orderings on the quiet time change nothing: whoever sees it stopped
+//! takes the lock before anything else.
 
 mod world;
 
