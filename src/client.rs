@@ -24,7 +24,8 @@ use crate::{BoxError, Error, ErrorKind, Token, TokenRequest};
 /// are layered on it.
 ///
 /// It sends the client id and secret as JSON in one `POST` and never follows a
-/// redirect; nor may the HTTP client, as the secret would go along. It doesn't
+/// redirect; nor may the HTTP client, as the secret would go along, nor may that
+/// log the request, whose `Debug` prints its body. It doesn't
 /// try again by itself: layer `tower::retry` on it for that.
 ///
 /// ```

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderValue;
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
@@ -42,8 +43,9 @@ impl Token {
                 "the token has characters other than visible ASCII, so it can't be sent in a header",
             ));
         }
-        let text = Zeroizing::new(format!("{SCHEME}{value}"));
-        let mut header = HeaderValue::from_str(&text)
+        // Wiped when the last request that carries it is dropped.
+        let text = Zeroizing::new(format!("{SCHEME}{value}").into_bytes());
+        let mut header = HeaderValue::from_maybe_shared(Bytes::from_owner(text))
             .map_err(|_| invalid("the token can't be sent in a header"))?;
         header.set_sensitive(true);
         Ok(Self {
