@@ -14,13 +14,12 @@ use std::time::Duration;
 
 use fiskil_auth::{BoxError, Credentials, FiskilAuth, FiskilAuthLayer, Token};
 use futures_util::{StreamExt, stream};
-use http::{Request, StatusCode, Uri};
+use http::{Request, StatusCode};
 use support::{Tokens, credentials, layer, settle};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tonic::Code;
 use tonic::transport::{Channel, Server};
-use tower::util::MapRequestLayer;
 use tower::{Layer, ServiceBuilder, ServiceExt};
 use wire::{EchoServer, channel, chat, echo, listen};
 
@@ -147,18 +146,11 @@ async fn messages_pass_both_ways_as_they_come() {
 async fn server_beneath(layer: FiskilAuthLayer) -> Channel {
     let (incoming, channel) = listen().await;
     let server = Server::builder()
-        .layer(MapRequestLayer::new(path_only))
-        .layer(layer)
+        // Over HTTP/2 a request names the server that it came to.
+        .layer(layer.inbound())
         .add_service(EchoServer);
     tokio::spawn(server.serve_with_incoming(incoming));
     channel
-}
-
-/// Over HTTP/2 a request names the server that it came to.
-fn path_only<B>(mut request: Request<B>) -> Request<B> {
-    let path = request.uri().path_and_query().cloned();
-    *request.uri_mut() = path.map(Uri::from).unwrap_or_default();
-    request
 }
 
 #[tokio::test]
