@@ -191,6 +191,19 @@ async fn a_failure_without_an_answer_has_no_fields_for_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_causes_of_a_failure_are_told() {
+    let (log, _guard) = Log::new();
+    let tokens = Tokens::new();
+    tokens.answer(|_| async {
+        let reset = std::io::Error::other("connection reset");
+        Err(std::io::Error::other(reset).into())
+    });
+    layer(&tokens).tokens().token().await.unwrap_err();
+    let seen = log.take();
+    assert!(seen.field("cause").ends_with("connection reset"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_renewal_that_fails_names_the_token_that_stays_in_use() {
     let (log, _guard) = Log::new();
     let tokens = Tokens::new();
