@@ -11,6 +11,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tower::{ServiceExt, service_fn};
 
+const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// The input: twelve bytes for a lifetime, eight for the time that passes, and
@@ -46,18 +47,15 @@ fn in_a_cache(lifetime: Duration, passes: Duration) {
         let lifetime = lifetime.min(DAY);
         match cache.token().await {
             Ok(token) => assert_eq!(token.lifetime(), lifetime),
+            // The wall clock goes on, and may have passed all of a short one.
             Err(error) => {
-                assert!(
-                    error.is_transient() && lifetime < Duration::from_micros(1),
-                    "{error}"
-                );
+                assert!(error.is_transient() && lifetime < SECOND, "{error}");
                 return;
             }
         }
         let status = cache.status();
         let (Some(refresh), Some(expiry)) = (status.refresh_in, status.expires_in) else {
-            // The wall clock goes on, and may have passed all of a short one.
-            assert!(lifetime < Duration::from_secs(1));
+            assert!(lifetime < SECOND);
             return;
         };
         assert!(refresh <= expiry && expiry <= lifetime);
@@ -85,7 +83,7 @@ fn in_json(json: &[u8]) {
         .now_or_never()
         .unwrap();
     if let Ok(token) = &outcome {
-        assert!((Duration::from_secs(1)..=DAY).contains(&token.lifetime()));
+        assert!((SECOND..=DAY).contains(&token.lifetime()));
     }
     // A plain number is what it is.
     let text = std::str::from_utf8(json).unwrap_or_default();
