@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderValue;
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
@@ -42,12 +43,11 @@ impl Token {
                 "the token has characters other than visible ASCII, so it can't be sent in a header",
             ));
         }
-        let text = Zeroizing::new(format!("{SCHEME}{value}"));
-        let mut header = HeaderValue::from_str(&text)
-            .map_err(|_| invalid("the token can't be sent in a header"))?;
-        header.set_sensitive(true);
+        let header = header(&Zeroizing::new(
+            [SCHEME.as_bytes(), value.as_bytes()].concat(),
+        ));
         Ok(Self {
-            header,
+            header: header.ok_or_else(|| invalid("the token can't be sent in a header"))?,
             lifetime: expires_in.min(MAX_LIFETIME),
         })
     }
@@ -66,6 +66,14 @@ impl Token {
     pub(crate) fn value(&self) -> &str {
         let text = self.header.to_str().unwrap_or_default();
         text.strip_prefix(SCHEME).unwrap_or_default()
+    }
+
+    /// A token that shares no memory with this one.
+    pub(crate) fn deep_clone(&self) -> Self {
+        Self {
+            header: header(self.header.as_bytes()).unwrap_or_else(|| self.header.clone()),
+            lifetime: self.lifetime,
+        }
     }
 
     pub(crate) fn is_same_value(&self, other: &Self) -> bool {
@@ -109,6 +117,25 @@ impl TokenRequest {
         let secret = self.credentials.client_secret().expose_secret();
         let token = self.rejected.as_ref().map(Token::value).unwrap_or_default();
         redact::reveals(text, &[secret, token])
+    }
+}
+
+/// A header value of these bytes, wiped when its last clone is dropped.
+fn header(bytes: &[u8]) -> Option<HeaderValue> {
+    let bytes = Bytes::from_owner(Wiped(Zeroizing::new(bytes.to_vec())));
+    let mut header = HeaderValue::from_maybe_shared(bytes).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
+/// Bytes in an allocation whose reference count shares no cache line with
+/// another's: 128 bytes, as processors fetch lines in pairs.
+#[repr(align(128))]
+struct Wiped(Zeroizing<Vec<u8>>);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
     }
 }
 
