@@ -34,8 +34,12 @@ impl<B> ResponseBody<B> {
             watched,
         }
     }
+}
 
-    fn empty() -> Self {
+impl<B> Default for ResponseBody<B> {
+    /// An empty body, whatever `B` is: layers that answer by themselves, such
+    /// as tower-http's timeout, ask for it.
+    fn default() -> Self {
         Self {
             inner: None,
             watched: None,
@@ -78,19 +82,26 @@ impl<B: Body> Body for ResponseBody<B> {
     }
 }
 
+/// Left on an answer that rejected a token of ours, where a request that is sent
+/// again would carry another one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnotherToken;
+
 /// The inner service's answer to a request, and what it says of the `token`
 /// that the request carried.
 pub(crate) fn pass<B>(
     response: Response<B>,
     token: Option<Arc<CachedToken>>,
 ) -> Response<ResponseBody<B>> {
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
     // An answer with our own error is a failure of another layer's exchange.
     let token = token.filter(|_| parts.extensions.get::<Error>().is_none());
     let watched = token.and_then(|token| {
         let grpc = parts.status == StatusCode::OK && is_grpc(&parts.headers);
         if parts.status == StatusCode::UNAUTHORIZED || grpc && is_grpc_rejection(&parts.headers) {
-            token.reject();
+            if token.reject() {
+                parts.extensions.insert(AnotherToken);
+            }
             return None;
         }
         grpc.then_some(token)
@@ -101,7 +112,7 @@ pub(crate) fn pass<B>(
 /// The response that `error` becomes, in the form that the caller understands.
 /// Never a 401: a retry on that would loop.
 pub(crate) fn failure<B>(error: Error, grpc: bool) -> Response<ResponseBody<B>> {
-    let mut response = Response::new(ResponseBody::empty());
+    let mut response = Response::new(ResponseBody::default());
     let headers = response.headers_mut();
     if grpc {
         let status = if error.is_transient() {
@@ -173,3 +184,14 @@ const GRPC_STATUS: &str = "grpc-status";
 const GRPC_MESSAGE: &str = "grpc-message";
 const GRPC_UNAVAILABLE: &str = "14";
 const GRPC_UNAUTHENTICATED: &str = "16";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grpc_message_survives_percent_signs_and_what_is_not_ascii() {
+        let encoded = percent_encode("100 % schön\n~");
+        assert_eq!(encoded, "100 %25 sch%C3%B6n%0A~");
+    }
+}

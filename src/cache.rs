@@ -2,12 +2,15 @@
 
 mod cached;
 mod clock;
+mod decision;
 mod exchange;
+mod failure;
 mod flight;
 mod held;
 #[cfg(all(test, loom))]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 mod interleavings;
+mod known;
 mod life;
 #[cfg(all(test, not(loom)))]
 #[allow(
@@ -19,7 +22,6 @@ mod life;
 )]
 mod model;
 mod report;
-mod runtime;
 #[cfg(all(test, not(loom)))]
 #[allow(
     clippy::unwrap_used,
@@ -50,7 +52,7 @@ use crate::{BoxError, Error, ProvideCredentials, Token, TokenRequest};
 /// A handle on the token that all requests of a layer share.
 ///
 /// It serves where requests don't pass through the layer: to fetch the first
-/// token at start, in a readiness probe, for metrics. A clone is another handle
+/// token at start, in a readiness probe, for [metrics](crate::docs::watching). A clone is another handle
 /// on the same token. All waiting ends within the deadline of an exchange, 10 s.
 ///
 /// All futures must run within a tokio runtime that has timers; without one

@@ -45,24 +45,9 @@ use crate::{BoxError, Error, ErrorKind, Token, TokenRequest};
 /// # }
 /// ```
 ///
-/// # Errors
+/// Nothing is sent for malformed credentials ([`ErrorKind::Credentials`]).
 ///
-/// | answer | [`kind`](Error::kind) | [transient](Error::is_transient) |
-/// |---|---|---|
-/// | none: the HTTP client failed, or the connection broke | [`Unavailable`](ErrorKind::Unavailable) | yes |
-/// | none: a bad certificate (seen with feature `https`, from rustls) | [`Certificate`](ErrorKind::Certificate) | no |
-/// | 2xx with a body that is no token | [`InvalidAnswer`](ErrorKind::InvalidAnswer) | yes |
-/// | 204 | [`InvalidAnswer`](ErrorKind::InvalidAnswer) | no |
-/// | 408, 425, 429, 5xx | [`Unavailable`](ErrorKind::Unavailable) | yes |
-/// | any other status | [`Refused`](ErrorKind::Refused) | if a 4xx answer says that it is temporary or a timeout |
-///
-/// [`Error::retry_after`] has the `Retry-After` of a 429 or 503. Nothing is
-/// sent for malformed credentials ([`ErrorKind::Credentials`]).
-///
-/// A body is usable up to 64 KiB, whatever its content type. The token is its
-/// `token` or `access_token`; `token_type`, where there is one, must be
-/// `Bearer`. `expires_in` is in seconds, 1 or more, as a number or in quotes;
-/// without it a token counts as good for five minutes.
+#[doc = include_str!("docs/answers.md")]
 #[derive(Clone, Debug)]
 pub struct TokenClient<C> {
     http: C,
@@ -134,7 +119,7 @@ where
     }
 }
 
-fn unreachable(error: BoxError, withhold: impl FnOnce(&str) -> bool) -> Error {
+fn unreachable(error: BoxError, reveals: impl Fn(&str) -> bool) -> Error {
     #[cfg(feature = "https")]
     if crate::https::is_bad_certificate(error.as_ref()) {
         return Error::foreign(
@@ -142,7 +127,7 @@ fn unreachable(error: BoxError, withhold: impl FnOnce(&str) -> bool) -> Error {
             "the token endpoint's certificate is not trusted: \
              check the trust store, the host and the clock",
             error,
-            withhold,
+            reveals,
         )
         .transient(false);
     }
@@ -151,7 +136,7 @@ fn unreachable(error: BoxError, withhold: impl FnOnce(&str) -> bool) -> Error {
         "the token endpoint can't be reached: check DNS, the network and the firewall \
          (proxy variables are not read)",
         error,
-        withhold,
+        reveals,
     )
 }
 

@@ -1,5 +1,8 @@
 //! The pair of client id and client secret, and whoever provides it.
 
+#[cfg(feature = "client")]
+mod file;
+
 use std::env::{self, VarError};
 use std::fmt;
 use std::future::Future;
@@ -7,6 +10,8 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
+#[cfg(feature = "client")]
+pub use self::file::CredentialsFile;
 use crate::{BoxError, Error, ErrorKind};
 
 /// A client id and its secret, as the Fiskil Console generates them.
@@ -72,6 +77,12 @@ impl Credentials {
         &self.inner.client_secret
     }
 
+    /// Whether both are the same client id and secret.
+    pub(crate) fn is_same_pair(&self, other: &Self) -> bool {
+        self.client_id() == other.client_id()
+            && self.client_secret().expose_secret() == other.client_secret().expose_secret()
+    }
+
     /// Whether the pair may be sent at all.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         let secret = self.inner.client_secret.expose_secret();
@@ -98,8 +109,9 @@ impl fmt::Debug for Credentials {
 /// Provides the credentials: asked before every exchange, so that a rotated
 /// pair needs no restart.
 ///
-/// [`Credentials`] provide themselves. For anything else pass a closure that
-/// returns a `Send` future:
+/// [`Credentials`] provide themselves, and `CredentialsFile` (feature `client`,
+/// as it reads JSON) reads a mounted secret. For anything else pass a closure
+/// that returns a `Send` future:
 ///
 /// ```
 /// use fiskil_auth::{BoxError, Credentials, FiskilAuthLayer};
@@ -115,6 +127,19 @@ impl fmt::Debug for Credentials {
 ///
 /// The time that it takes counts towards the deadline of the exchange, and an
 /// error of it is transient, unless it is or wraps an [`Error`].
+///
+/// # Rotation
+///
+/// Let the provider return the new pair, then delete the old one in the Console.
+/// Requests go on with the token in use, and the next exchange is made with the
+/// new pair. One that is under way keeps the pair it began with. If the token
+/// endpoint refuses that (401 or 403), the provider is asked once more at once,
+/// and another pair is exchanged within the same deadline: once, so a provider
+/// that never agrees with itself costs two exchanges where there was one.
+///
+/// Old and new never mix: an exchange has one pair, all its attempts included,
+/// and once it has been given up for another, a token that it still brings is
+/// dropped.
 pub trait ProvideCredentials: Send + Sync + 'static {
     /// The credentials to exchange next.
     fn credentials(&self) -> impl Future<Output = Result<Credentials, BoxError>> + Send;

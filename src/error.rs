@@ -113,6 +113,39 @@ impl Error {
         self.inner.name.as_deref()
     }
 
+    /// An error of a token service or a credentials provider of your own, for
+    /// what its source alone does not say: that it is
+    /// [permanent](Self::permanent), or when to
+    /// [come back](Self::with_retry_after). Any other error is as good, where
+    /// that is of no interest.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fiskil_auth::Error;
+    ///
+    /// let sealed = Error::other("the vault is sealed").with_retry_after(Duration::from_secs(60));
+    /// assert!(sealed.is_transient());
+    /// assert!(!Error::other("no such secret").permanent().is_transient());
+    /// ```
+    pub fn other(source: impl Into<BoxError>) -> Self {
+        Self::new(ErrorKind::TokenService, OTHER).with_source(source)
+    }
+
+    /// Makes it permanent: answered with 502 instead of 503.
+    #[must_use]
+    pub fn permanent(self) -> Self {
+        self.transient(false)
+    }
+
+    /// Holds the next exchange back for `wait` from now on, where that is longer
+    /// than the spacing of failed exchanges. More than five minutes count as
+    /// five minutes.
+    #[must_use]
+    pub fn with_retry_after(self, wait: Duration) -> Self {
+        let now = tokio::time::Instant::now().into_std();
+        self.with_retry_at(Some(now.checked_add(wait.min(DAY)).unwrap_or(now)))
+    }
+
     pub(crate) fn new(kind: ErrorKind, text: impl Into<Cow<'static, str>>) -> Self {
         let transient = match kind {
             ErrorKind::Unavailable
@@ -142,26 +175,46 @@ impl Error {
     }
 
     /// What a token service or a credentials provider failed with: the verdict
-    /// of an [`Error`] in the chain stands, anything else is transient.
+    /// of an [`Error`] in the chain stands, anything else is transient. What
+    /// `reveals` a secret is withheld.
     pub(crate) fn foreign(
         kind: ErrorKind,
         text: &'static str,
         source: BoxError,
-        withhold: impl FnOnce(&str) -> bool,
+        reveals: impl Fn(&str) -> bool,
     ) -> Self {
-        let source = match source.downcast::<Self>() {
-            Ok(own) => return *own,
-            Err(source) => source,
+        let error = match source.downcast::<Self>() {
+            Ok(own) => *own,
+            Err(source) => match find::<Self>(source.as_ref()) {
+                Some(own) => own.clone(),
+                None => Self::new(kind, text).transient(true),
+            }
+            .with_source(source),
         };
-        let error = match find::<Self>(source.as_ref()) {
-            Some(own) => own.clone(),
-            None => Self::new(kind, text).transient(true),
-        };
-        if withhold(&full_text(source.as_ref())) {
-            error.without_source()
-        } else {
-            error.with_source(source)
+        error.withhold(reveals)
+    }
+
+    /// Drops the parts that give away a secret. The text is this crate's own.
+    fn withhold(self, reveals: impl Fn(&str) -> bool) -> Self {
+        let is_revealing = |part: &Option<Box<str>>| part.as_deref().is_some_and(&reveals);
+        let source = self.inner.source.as_deref();
+        let source = source.is_some_and(|source| reveals(&full_text(source)));
+        let id = is_revealing(&self.inner.id);
+        let name = is_revealing(&self.inner.name);
+        if !(source || id || name) {
+            return self;
         }
+        self.map(|inner| {
+            inner.source.take_if(|_| source);
+            inner.id.take_if(|_| id);
+            inner.name.take_if(|_| name);
+        })
+    }
+
+    /// Whether Fiskil did not accept the client id and secret.
+    pub(crate) fn is_of_refused_pair(&self) -> bool {
+        let unaccepted = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
+        self.kind() == ErrorKind::Refused && self.status().is_some_and(|s| unaccepted.contains(&s))
     }
 
     pub(crate) fn transient(self, transient: bool) -> Self {
@@ -171,10 +224,6 @@ impl Error {
     pub(crate) fn with_source(self, source: impl Into<BoxError>) -> Self {
         let source = source.into();
         self.map(|inner| inner.source = Some(source.into()))
-    }
-
-    fn without_source(self) -> Self {
-        self.map(|inner| inner.source = None)
     }
 
     #[cfg(feature = "client")]
@@ -251,16 +300,38 @@ impl std::error::Error for Error {
 pub(crate) fn find<'a, T: std::error::Error + 'static>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> Option<&'a T> {
-    std::iter::successors(Some(error), |error| error.source()).find_map(|e| e.downcast_ref())
+    causes(error).find_map(|error| error.downcast_ref())
+}
+
+/// An error, its source, and so on. An `io::Error` that wraps another gives its
+/// source, not that error itself, so such a one is looked into.
+pub(crate) fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |&error| {
+        let io = error.downcast_ref::<std::io::Error>();
+        match io.and_then(std::io::Error::get_ref) {
+            Some(within) => Some(within as _),
+            None => error.source(),
+        }
+    })
+    .take(MAX_CAUSES)
 }
 
 /// Everything that an error and its sources would print.
 fn full_text(error: &(dyn std::error::Error + 'static)) -> String {
     use fmt::Write;
     let mut text = String::new();
-    for error in std::iter::successors(Some(error), |error| error.source()) {
+    for error in causes(error) {
         // Writing to a string fails only where a foreign `fmt` does.
         let _ = writeln!(text, "{error}\n{error:?}");
     }
     text
 }
+
+const OTHER: &str = "the token service or the credentials provider failed: see the source";
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A chain may be a loop.
+const MAX_CAUSES: usize = 32;

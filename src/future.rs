@@ -18,6 +18,7 @@ use crate::{Error, TokenCache};
 
 pin_project! {
     /// The future of a [`FiskilAuth`](crate::FiskilAuth) response.
+    #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S, B>
     where
         S: Service<Request<B>>,

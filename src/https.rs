@@ -4,7 +4,6 @@ mod attempts;
 
 use std::error::Error as StdError;
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -90,20 +89,12 @@ impl Service<TokenRequest> for HttpsTokenService {
 
 /// Whether the server's certificate was refused, anywhere in the chain.
 pub(crate) fn is_bad_certificate(error: &(dyn StdError + 'static)) -> bool {
-    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
-        return true;
-    }
-    // The source of an `io::Error` is that of the error in it, not that error.
-    let within = error
-        .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref);
-    match within {
-        Some(within) => is_bad_certificate(within),
-        None => error.source().is_some_and(is_bad_certificate),
-    }
+    let tls = crate::error::find(error);
+    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 fn client() -> Result<HttpsClient, rustls::Error> {
+    // TLS 1.3 or 1.2: rustls has nothing older that could be agreed on.
     let tls = ClientConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()?
         .with_platform_verifier()?

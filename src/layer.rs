@@ -15,6 +15,19 @@ use crate::{BoxError, Error, ProvideCredentials, Token, TokenCache, TokenRequest
 /// applied to.
 ///
 /// All services made by one layer, or by clones of it, share one token.
+///
+/// Where it goes among other layers: [Which order?](crate::docs::order) What a
+/// request is answered that can't be given a token: [When it
+/// fails](crate::docs::failure).
+///
+/// # Redirects
+///
+/// A layer that follows redirects belongs above this one: then every hop is
+/// judged by itself, so that other origins see no token, and a hop from `https`
+/// to `http` at an allowed one fails. What is beneath has been given the header
+/// and decides alone where it goes: let it stay at the origin, as
+/// `follow_redirect::policy::SameOrigin` of tower-http does. (The default policy
+/// of tower-http 0.6 lets the header out at the second hop of another origin.)
 #[derive(Clone, Debug)]
 pub struct FiskilAuthLayer {
     auth: Arc<Auth>,
@@ -101,6 +114,22 @@ impl FiskilAuthLayer {
     #[must_use]
     pub fn any_origin(mut self) -> Self {
         Arc::make_mut(&mut self.auth).scope.allow_any();
+        self
+    }
+
+    /// For a server's side, such as an `axum::Router` or a tonic server: every
+    /// request carries the token, whatever its URI says, and whatever its caller
+    /// sent as `Authorization` is replaced.
+    ///
+    /// Over HTTP/1, requests to a server commonly name no origin, and carry the
+    /// token anyway. Over HTTP/2, and from callers that think they speak to a
+    /// proxy, they name the server's own host, in the caller's spelling: without
+    /// this they would pass untouched, as requests to a foreign origin do.
+    ///
+    /// Not for clients: a redirect that is followed would take the token along.
+    #[must_use]
+    pub fn inbound(mut self) -> Self {
+        Arc::make_mut(&mut self.auth).scope.allow_inbound();
         self
     }
 

@@ -106,13 +106,20 @@ mod cache;
 #[cfg(feature = "client")]
 mod client;
 mod credentials;
+#[cfg(any(doc, doctest))]
+pub mod docs;
 mod error;
+mod error_for_auth;
 mod future;
 #[cfg(feature = "https")]
 mod https;
 mod layer;
 mod origin;
 mod redact;
+#[cfg(feature = "retry")]
+#[cfg_attr(docsrs, doc(cfg(feature = "retry")))]
+pub mod retry;
+mod runtime;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 mod scope;
@@ -123,8 +130,12 @@ pub use self::body::ResponseBody;
 pub use self::cache::{Status, TokenCache};
 #[cfg(feature = "client")]
 pub use self::client::TokenClient;
+#[cfg(feature = "client")]
+#[cfg_attr(docsrs, doc(cfg(feature = "client")))]
+pub use self::credentials::CredentialsFile;
 pub use self::credentials::{Credentials, ProvideCredentials};
 pub use self::error::{Error, ErrorKind};
+pub use self::error_for_auth::error_for_auth;
 pub use self::future::ResponseFuture;
 pub use self::layer::FiskilAuthLayer;
 pub use self::service::FiskilAuth;

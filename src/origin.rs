@@ -108,9 +108,9 @@ pub(crate) fn has_userinfo(authority: &Authority) -> bool {
     authority.as_str().contains('@')
 }
 
-/// Whether the port is one at all, or left out.
-pub(crate) fn has_valid_port(authority: &Authority) -> bool {
-    effective_port(&Scheme::HTTPS, authority).is_some()
+/// Whether there is a host, and the port is one at all or left out.
+pub(crate) fn is_complete(authority: &Authority) -> bool {
+    !authority.host().is_empty() && effective_port(&Scheme::HTTPS, authority).is_some()
 }
 
 /// The port, or the scheme's default. `None` for what is no port: `http::Uri`

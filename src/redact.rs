@@ -10,13 +10,21 @@ use zeroize::Zeroizing;
 /// something longer). Empty secrets are passed over.
 pub(crate) fn reveals(text: &str, secrets: &[&str]) -> bool {
     let decoded = percent_decoded(text);
+    // As `Debug` and JSON write quotes and backslashes.
+    let unescaped = without_backslashes(text.as_bytes());
     let base64 = in_standard_alphabet(&decoded);
     secrets.iter().any(|secret| {
         let secret = secret.as_bytes();
         share_a_piece(text.as_bytes(), secret)
             || share_a_piece(&decoded, secret)
+            || share_a_piece(&unescaped, &without_backslashes(secret))
             || (0..3).any(|offset| share_a_piece(&base64, &base64_at(offset, secret)))
     })
+}
+
+fn without_backslashes(text: &[u8]) -> Zeroizing<Vec<u8>> {
+    let others = text.iter().copied().filter(|byte| *byte != b'\\');
+    Zeroizing::new(others.collect())
 }
 
 fn share_a_piece(text: &[u8], secret: &[u8]) -> bool {
@@ -114,6 +122,13 @@ mod tests {
         assert!(!reveals("anything", &[""]));
         assert!(!reveals("anything", &[]));
         assert!(!reveals("", &[SECRET]));
+    }
+
+    #[test]
+    fn quoting_hides_nothing() {
+        let secret = r#"pa"ss\wo"rd"#;
+        assert!(reveals(&format!("{secret:?}"), &[secret]));
+        assert!(reveals(&format!("{:?}", format!("{secret:?}")), &[secret]));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::{Error, ErrorKind};
 pub(crate) struct Scope {
     allowed: Vec<Origin>,
     any: bool,
+    inbound: bool,
 }
 
 /// What becomes of a request.
@@ -29,6 +30,7 @@ impl Scope {
         Self {
             allowed: vec![origin],
             any: false,
+            inbound: false,
         }
     }
 
@@ -40,10 +42,17 @@ impl Scope {
         self.any = true;
     }
 
+    pub(crate) fn allow_inbound(&mut self) {
+        self.inbound = true;
+    }
+
     /// The URI decides; the `Host` header is not consulted.
     pub(crate) fn judge<B>(&self, request: &Request<B>) -> Pass {
         if *request.method() == Method::CONNECT {
             return Pass::Untouched;
+        }
+        if self.inbound {
+            return Pass::WithToken;
         }
         self.judge_uri(request.uri())
     }
@@ -62,7 +71,7 @@ impl Scope {
         if self.allowed.iter().any(|o| o.contains(scheme, authority)) {
             return Pass::WithToken;
         }
-        if *scheme == Scheme::HTTPS && self.any && origin::has_valid_port(authority) {
+        if *scheme == Scheme::HTTPS && self.any && origin::is_complete(authority) {
             return Pass::WithToken;
         }
         let plain = *scheme == Scheme::HTTP;

@@ -1,5 +1,14 @@
 //! Nothing that dies takes the layer along: panics, runtimes that are gone,
 //! stalled or were never there, and token services that are never ready.
+//!
+//! Breaks tried, and what fails with each:
+//! - a panic that counts as a lost runtime: `a_panicking_…`
+//! - a task that ends nothing where it is dropped: `a_runtime_that_goes_away_…`
+//! - a lost renewal that is not paused: `a_runtime_for_each_request_…`
+//! - a waiter without a timer, or one that does not end an overdue exchange:
+//!   `a_stalled_runtime_…`
+//! - a permit held while waiting:
+//!   `a_token_service_that_shares_the_inner_services_limit_…`
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;
@@ -180,21 +189,48 @@ fn a_runtime_that_goes_away_leaves_the_exchange_to_those_who_wait_elsewhere() {
 fn a_runtime_for_each_request_does_not_mean_an_exchange_for_each_request() {
     let tokens = Tokens::new();
     let service = layer(&tokens).layer(Api::default());
-    // One clock for all of them: paused ones would each start anew.
-    let request = || {
+    // Each has its own clock, which starts with the real one.
+    let request = |after| {
         let runtime = paused_runtime();
         let response = runtime.block_on(async {
-            tokio::time::advance(Duration::from_secs(800)).await;
-            service.clone().oneshot(Request::new(())).await
+            tokio::time::advance(after).await;
+            let response = service.clone().oneshot(Request::new(())).await;
+            // The renewal gets as far as the token service, and no further.
+            settle().await;
+            response
         });
         sent(&response.unwrap()).to_owned()
     };
-    assert_eq!(request(), "t1");
+    assert_eq!(request(Duration::ZERO), "t1");
     tokens.hang();
     for _ in 0..100 {
-        assert_eq!(request(), "t1");
+        // The token's renewal is due.
+        assert_eq!(request(Duration::from_secs(800)), "t1");
     }
-    assert!(tokens.exchanges() <= 3, "{}", tokens.exchanges());
+    assert!(tokens.exchanges() > 1);
+    // One a second, and all of this takes no more than a few.
+    assert!(tokens.exchanges() <= 20, "{}", tokens.exchanges());
+}
+
+#[test]
+fn runtimes_that_die_before_the_first_token_do_not_mean_an_exchange_each() {
+    let tokens = Tokens::new();
+    tokens.hang();
+    let service = layer(&tokens).layer(Api::default());
+    for _ in 0..100 {
+        let request = service.clone().oneshot(Request::new(()));
+        let impatient = async {
+            let span = Duration::from_millis(5);
+            tokio::time::timeout(span, request).await
+        };
+        let _ = paused_runtime().block_on(impatient);
+    }
+    // Three that are lost at once, and then one a second.
+    assert!(
+        (4..=50).contains(&tokens.exchanges()),
+        "{}",
+        tokens.exchanges()
+    );
 }
 
 #[test]

@@ -686,3 +686,20 @@ fn the_client_is_a_cloneable_token_service() {
         |_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(Response::new(String::new())) },
     )));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_error_whose_body_does_not_come_is_judged_by_its_status() {
+    let http = service_fn(|_| async {
+        let response = Response::builder()
+            .status(429)
+            .header("retry-after", "120")
+            .body(StreamBody::new(stream::pending::<
+                Result<Frame<Bytes>, Infallible>,
+            >()));
+        Ok::<_, Infallible>(response.unwrap())
+    });
+    let error = TokenClient::new(http).oneshot(request()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.status(), Some(StatusCode::TOO_MANY_REQUESTS));
+    assert!(error.retry_after() > Some(Duration::from_secs(115)));
+}

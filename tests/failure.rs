@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fiskil_auth::{
     BoxError, Credentials, Error, ErrorKind, FiskilAuthLayer, ProvideCredentials, ResponseBody,
-    Token,
+    Token, error_for_auth,
 };
 use http::{Request, Response, StatusCode};
 use http_body::Body;
@@ -89,6 +89,37 @@ async fn grpc_requests_get_grpc_statuses() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn error_for_auth_makes_the_failure_an_error_again() {
+    let service = failing_with("down").layer(Api::default());
+    let result = service
+        .map_result(error_for_auth)
+        .oneshot(Request::new(()))
+        .await;
+    let error = result.unwrap_err();
+    let error: &Error = error.downcast_ref().unwrap();
+    assert_eq!(error.kind(), ErrorKind::TokenService);
+    assert!(error.is_transient() && error.retry_after().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn error_for_auth_lets_everything_else_pass() {
+    let api = Api::default();
+    for status in [200, 401, 502, 503, 504] {
+        api.answer(StatusCode::from_u16(status).unwrap());
+        let service = layer(&Tokens::new()).layer(api.clone());
+        let response = service
+            .map_result(error_for_auth)
+            .oneshot(Request::new(()))
+            .await
+            .unwrap();
+        assert_eq!(response.status(), status);
+    }
+    let inner: Result<Response<()>, _> = Err("the inner service's own");
+    let error = error_for_auth(inner).unwrap_err();
+    assert_eq!(error.to_string(), "the inner service's own");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_failure_response_ends_at_once() {
     let layer = failing_with("down");
     let response = layer
@@ -133,6 +164,47 @@ async fn the_verdict_of_an_error_of_ours_stands_however_deep_it_is_wrapped() {
         let error = response.extensions().get::<Error>().unwrap();
         assert_eq!(error.kind(), ErrorKind::InvalidToken);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_verdict_is_found_within_io_errors_too() {
+    let provider = || async {
+        let ours = Error::other("no such secret").permanent();
+        Err::<Credentials, _>(std::io::Error::other(ours))
+    };
+    assert_eq!(
+        with_provider(provider).await.status(),
+        StatusCode::BAD_GATEWAY
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_ones_own_may_say_when_to_come_back() {
+    let provider = || async {
+        let minute = Duration::from_secs(60);
+        Err::<Credentials, _>(Error::other("the vault is sealed").with_retry_after(minute))
+    };
+    let response = with_provider(provider).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(header(&response, "retry-after"), Some("60"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_is_its_own_source_is_no_trap() {
+    #[derive(Debug)]
+    struct Loop;
+    impl std::fmt::Display for Loop {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("again")
+        }
+    }
+    impl std::error::Error for Loop {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(self)
+        }
+    }
+    let response = with_provider(|| async { Err::<Credentials, _>(Loop) }).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[tokio::test(start_paused = true)]

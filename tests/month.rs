@@ -1,5 +1,10 @@
 //! A month of requests, fast-forwarded: how many exchanges it takes, what an
 //! outage in the middle does, and that nothing piles up.
+//!
+//! Breaks tried, and what fails with each:
+//! - renewals from 40 % or from 80 % on: the first two
+//! - a refresh point drawn anew for each request: `a_day_of_requests_…`
+//! - a spacing that does not grow, or grows without a cap: `an_hour_of_outage_…`
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -59,6 +64,9 @@ async fn a_day_of_requests_a_second_renews_each_token_once_at_60_to_80_percent()
     let most = DAY / (LIFETIME * 6 / 10) + 1;
     assert!((fewest..=most).contains(&exchanges), "{exchanges}");
     assert_eq!(month.failed, 0);
+    // A point drawn anew for each request would come early as a rule.
+    let usual = DAY / (LIFETIME * 73 / 100)..=DAY / (LIFETIME * 67 / 100);
+    assert!(usual.contains(&exchanges), "{exchanges}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,7 +151,7 @@ impl Month {
                 self.generation = cache.status().generation;
                 self.renewed = sent;
             }
-            if n * every % DAY == 0 {
+            if (n * every).is_multiple_of(DAY) {
                 let tasks = Handle::current().metrics().num_alive_tasks();
                 assert!(tasks <= 1, "{tasks}");
                 // The slack is for the test harness's own threads, and less than

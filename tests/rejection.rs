@@ -247,3 +247,19 @@ fn other_grpc_statuses_and_answers_that_are_not_grpc_reject_nothing() {
     let tokens = grpc(&[("grpc-status", "16")], None);
     assert_eq!(tokens.exchanges(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn grpc_status_16_counts_on_http_200_only() {
+    for (status, rejections) in [(StatusCode::OK, 1), (StatusCode::BAD_GATEWAY, 0)] {
+        let layer = layer(&Tokens::new());
+        let api = service_fn(move |_: Request<()>| async move {
+            let response = Response::builder()
+                .status(status)
+                .header("content-type", "application/grpc")
+                .header("grpc-status", "16");
+            Ok::<_, Infallible>(response.body(()).unwrap())
+        });
+        layer.layer(api).oneshot(Request::new(())).await.unwrap();
+        assert_eq!(layer.tokens().status().rejections, rejections, "{status}");
+    }
+}

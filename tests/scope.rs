@@ -160,10 +160,25 @@ async fn any_origin_means_https_all_the_same() {
     let untouched = [
         "https://user@elsewhere.example/",
         "https://elsewhere.example:99999/",
+        "https://:443/",
     ];
     assert_all(&layer, &untouched, UNTOUCHED).await;
     let layer = layer.allow_origin("http://127.0.0.1").unwrap();
     assert_all(&layer, &["http://127.0.0.1/"], TOKEN).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_servers_side_every_request_carries_the_token() {
+    let layer = layer(&Tokens::new()).inbound();
+    let uris = [
+        "/",
+        "*",
+        "http://gateway.internal/x",
+        "https://gateway.internal:8443/x",
+        "https://user@api.fiskil.com/",
+        "http://api.fiskil.com/",
+    ];
+    assert_all(&layer, &uris, TOKEN).await;
 }
 
 #[test]

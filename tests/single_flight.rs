@@ -1,15 +1,28 @@
 //! At most one exchange is under way, all who wait share its outcome, and no
 //! caller can cancel or starve it.
+//!
+//! Breaks tried, and what fails with each:
+//! - an exchange that is aborted with its last waiter: `dropping_every_request_…`
+//! - a claim in `call`: `a_future_that_is_never_polled_…`
+//! - a second exchange for who waited for one that failed:
+//!   `who_is_polled_long_after_…`
+//! - patience that starts anew with a second wait, or a permit held during it:
+//!   `a_request_that_waits_twice_…`; one held during the first wait, or no look at
+//!   the token once the inner service is ready: `a_request_that_waited_checks_…`
+//! - a lifetime that counts from the wait for readiness: `a_token_lives_from_…`
+//!
+//! Found by none, since nothing changes: a renewal that is called due while one
+//! is under way. Claiming it looks again.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;
 
 use std::time::Duration;
 
-use fiskil_auth::{Error, ErrorKind};
-use futures_util::future::join_all;
+use fiskil_auth::{Error, ErrorKind, FiskilAuthLayer};
+use futures_util::future::{FutureExt, join_all};
 use http::{Request, StatusCode};
-use support::{Api, Tokens, layer, sent, settle};
+use support::{Api, Tokens, credentials, layer, sent, settle};
 use tokio::time::{Instant, timeout};
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceExt};
@@ -160,6 +173,60 @@ async fn a_request_that_waited_checks_the_token_again_when_the_inner_service_is_
     assert_eq!(tokens.exchanges(), 1);
     drop(holder);
     assert_eq!(sent(&request.await.unwrap().unwrap()), "t2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waits_twice_waits_no_longer_for_that_and_holds_no_permit() {
+    let tokens = Tokens::new();
+    tokens.issue_after(Duration::from_secs(6));
+    let limited = ConcurrencyLimit::new(Api::default(), 1);
+    let mut service = layer(&tokens).layer(limited.clone());
+    let request = tokio::spawn(service.ready().await.unwrap().call(Request::new(())));
+    settle().await;
+    // Keeps the inner service busy until the token has expired.
+    let mut holder = limited.clone();
+    holder.ready().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1000)).await;
+    drop(holder);
+    settle().await;
+    assert_eq!(tokens.exchanges(), 2);
+    let from = Instant::now();
+    limited.oneshot(Request::new(())).await.unwrap();
+    assert_eq!(from.elapsed(), Duration::ZERO);
+    // Six of its ten seconds went by during the first wait.
+    let response = request.await.unwrap().unwrap();
+    assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(from.elapsed(), Duration::from_secs(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_lives_from_the_call_on_not_from_the_wait_for_a_ready_service() {
+    let limited = ConcurrencyLimit::new(Tokens::new(), 1);
+    let layer = FiskilAuthLayer::with_token_service(credentials(), limited.clone());
+    let mut holder = limited;
+    holder.ready().await.unwrap();
+    let cache = layer.tokens();
+    let token = tokio::spawn(async move { cache.token().await });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    drop(holder);
+    token.await.unwrap().unwrap();
+    // 890 s, or 885 s from the start of the wait on.
+    let left = layer.tokens().status().expires_in.unwrap();
+    assert!(left > Duration::from_secs(886), "{left:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_polled_long_after_the_failure_shares_it_all_the_same() {
+    let tokens = Tokens::new();
+    tokens.fail("down");
+    let service = layer(&tokens).layer(Api::default());
+    let mut late = Box::pin(service.oneshot(Request::new(())));
+    assert!((&mut late).now_or_never().is_none());
+    // Another exchange is permitted by then, but this request has had its own.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let response = late.await.unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(tokens.exchanges(), 1);
 }
 
 #[tokio::test(start_paused = true)]

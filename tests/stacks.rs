@@ -1,4 +1,5 @@
-//! The card's line, with nothing added, on every stack it is promised for.
+//! The card's line, with nothing added, on every stack it is promised for; on
+//! tonic's in `grpc.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::convert::Infallible;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
-use fiskil_auth::{BoxError, Credentials, Error, FiskilAuth, FiskilAuthLayer, Token, TokenRequest};
+use fiskil_auth::{Credentials, Error, FiskilAuth, FiskilAuthLayer, Token, TokenRequest};
 use http::{HeaderMap, Request, Response, StatusCode, header::AUTHORIZATION};
 use http_body_util::{BodyExt, Empty, Full};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
@@ -212,158 +213,44 @@ async fn the_default_layer_goes_around_hyper_utils_client() {
     assert!(response.extensions().get::<Error>().is_some());
 }
 
-mod grpc {
-    use super::*;
-    use http::uri::PathAndQuery;
-    use tonic::client::Grpc;
-    use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-    use tonic::server::{NamedService, UnaryService};
-    use tonic::transport::{Channel, Endpoint, Server};
-    use tonic::{Code, Status};
+/// Whatever is sent comes back as it comes.
+async fn echo_server() -> std::net::SocketAddr {
+    use axum::routing::post;
+    serve(Router::new().route("/", post(|body: axum::body::Body| async { body }))).await
+}
 
-    /// Strings as messages, so that no protobuf compiler is needed.
-    #[derive(Clone, Copy, Default)]
-    struct Text;
+#[tokio::test]
+async fn bodies_stream_both_ways_through_hyper_utils_client() {
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+    use hyper_util::client::legacy::Client;
+    use hyper_util::rt::TokioExecutor;
+    use tokio::sync::mpsc;
 
-    impl Codec for Text {
-        type Encode = String;
-        type Decode = String;
-        type Encoder = Self;
-        type Decoder = Self;
-        fn encoder(&mut self) -> Self {
-            Self
+    let address = echo_server().await;
+    let (send, pieces) = mpsc::channel::<Bytes>(1);
+    let pieces = futures_util::stream::unfold(pieces, async |mut pieces| {
+        let piece = pieces.recv().await?;
+        Some((Ok::<_, Infallible>(Frame::data(piece)), pieces))
+    });
+    let request = Request::post(format!("http://{address}/"))
+        .body(StreamBody::new(Box::pin(pieces)))
+        .unwrap();
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let layer = layer().allow_origin(format!("http://{address}")).unwrap();
+    let conversation = async {
+        let mut answer = layer.layer(client).oneshot(request).await.unwrap();
+        // Each piece only after the one before has come back.
+        for n in 0..10 {
+            let piece = Bytes::from(format!("piece {n}"));
+            send.send(piece.clone()).await.unwrap();
+            let frame = answer.body_mut().frame().await.unwrap().unwrap();
+            assert_eq!(frame.into_data().unwrap(), piece);
         }
-        fn decoder(&mut self) -> Self {
-            Self
-        }
-    }
-
-    impl Encoder for Text {
-        type Item = String;
-        type Error = Status;
-        fn encode(&mut self, item: String, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-            bytes::BufMut::put_slice(to, item.as_bytes());
-            Ok(())
-        }
-    }
-
-    impl Decoder for Text {
-        type Item = String;
-        type Error = Status;
-        fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<String>, Status> {
-            let bytes = bytes::Buf::copy_to_bytes(from, bytes::Buf::remaining(from));
-            Ok(Some(String::from_utf8(bytes.to_vec()).unwrap()))
-        }
-    }
-
-    /// A gRPC server that echoes the `authorization` metadata.
-    #[derive(Clone)]
-    struct EchoServer;
-
-    impl NamedService for EchoServer {
-        const NAME: &'static str = "test.Echo";
-    }
-
-    impl UnaryService<String> for EchoServer {
-        type Response = String;
-        type Future = std::future::Ready<Result<tonic::Response<String>, Status>>;
-        fn call(&mut self, request: tonic::Request<String>) -> Self::Future {
-            let headers = request.into_parts().0.into_headers();
-            std::future::ready(Ok(tonic::Response::new(carried(&headers))))
-        }
-    }
-
-    impl Service<Request<tonic::body::Body>> for EchoServer {
-        type Response = Response<tonic::body::Body>;
-        type Error = Infallible;
-        type Future = std::pin::Pin<
-            Box<dyn Future<Output = Result<Response<tonic::body::Body>, Infallible>> + Send>,
-        >;
-        fn poll_ready(
-            &mut self,
-            _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Result<(), Infallible>> {
-            std::task::Poll::Ready(Ok(()))
-        }
-        fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
-            Box::pin(async move {
-                Ok(tonic::server::Grpc::new(Text)
-                    .unary(EchoServer, request)
-                    .await)
-            })
-        }
-    }
-
-    async fn channel() -> Channel {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let incoming = tonic::transport::server::TcpIncoming::from(listener);
-        tokio::spawn(
-            Server::builder()
-                .add_service(EchoServer)
-                .serve_with_incoming(incoming),
-        );
-        Endpoint::new(format!("http://{address}"))
-            .unwrap()
-            .connect_lazy()
-    }
-
-    async fn call<S>(service: S) -> Result<String, Status>
-    where
-        S: tonic::client::GrpcService<tonic::body::Body>,
-        S::ResponseBody: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-        S::Error: std::fmt::Debug,
-    {
-        let mut client = Grpc::new(service);
-        client.ready().await.unwrap();
-        let path = PathAndQuery::from_static("/test.Echo/Echo");
-        let request = tonic::Request::new("hello".to_owned());
-        client
-            .unary(request, path, Text)
-            .await
-            .map(tonic::Response::into_inner)
-    }
-
-    #[tokio::test]
-    async fn a_tonic_channel_carries_the_token() {
-        let service = ServiceBuilder::new()
-            .layer(layer())
-            .service(channel().await);
-        assert_eq!(call(service).await.unwrap(), "Bearer stack-token");
-    }
-
-    #[tokio::test]
-    async fn the_default_layer_goes_around_a_tonic_channel() {
-        let credentials = || async { Err::<Credentials, BoxError>("no vault today".into()) };
-        let service = ServiceBuilder::new()
-            .layer(FiskilAuthLayer::new(credentials))
-            .service(channel().await);
-        let status = call(service).await.unwrap_err();
-        assert_eq!(status.code(), Code::Unavailable);
-        assert!(
-            status.message().contains("credentials provider failed"),
-            "{status}"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_permanent_failure_is_unauthenticated_to_tonic() {
-        let service = ServiceBuilder::new()
-            .layer(FiskilAuthLayer::new(Credentials::new("", "secret")))
-            .service(channel().await);
-        let status = call(service).await.unwrap_err();
-        assert_eq!(status.code(), Code::Unauthenticated);
-        assert!(status.message().contains("client id is empty"), "{status}");
-    }
-
-    #[tokio::test]
-    async fn a_tonic_server_takes_the_layer_too() {
-        let service = layer().layer(EchoServer);
-        let request = Request::post("/test.Echo/Echo")
-            .header("content-type", "application/grpc")
-            .body(tonic::body::Body::empty())
-            .unwrap();
-        let response = service.oneshot(request).await.unwrap();
-        assert_eq!(response.status(), StatusCode::OK);
-    }
+        drop(send);
+        assert!(answer.body_mut().frame().await.is_none());
+    };
+    // Only so that a piece held back fails the test instead of hanging it.
+    let limit = Duration::from_secs(30);
+    tokio::time::timeout(limit, conversation).await.unwrap();
 }

@@ -2,7 +2,25 @@
 //! at a time, nobody hangs, and nothing is left behind.
 //!
 //! What is random is drawn from fixed seeds; the threads' timing is not.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
+<<<<<<< HEAD
+=======
+//!
+//! Breaks tried, and what fails with each:
+//! - waiters woken before the token is published:
+//!   `thousands_of_renewals_follow_one_another`
+//! - waiters woken before the end can be seen: somebody hangs
+//! - an invalidated token that stays published:
+//!   `an_invalidated_token_is_replaced_…`
+//! - rejections that wait although renewals are held back, renewals that block:
+//!   `rejections_from_many_threads_…`
+//! - a task that keeps its cache alive: `layers_that_come_and_go_…`
+>>>>>>> proof
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
 
 mod support;
 

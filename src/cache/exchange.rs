@@ -8,15 +8,18 @@ use std::pin::Pin;
 use tower_service::Service;
 
 use super::clock::{Clock, Now};
+use super::known::Known;
 use super::sync::Mutex;
 use crate::{BoxError, Credentials, Error, ErrorKind, ProvideCredentials, Token, TokenRequest};
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+type Outcome<E> = Result<(Token, Now), E>;
 
 /// The provider and the token service.
 pub(super) struct Exchange {
     provider: Box<dyn Provider>,
     service: Mutex<Box<dyn TokenService>>,
+    known: Mutex<Known>,
 }
 
 impl Exchange {
@@ -30,33 +33,74 @@ impl Exchange {
         Self {
             provider: Box::new(provider),
             service: Mutex::new(Box::new(service)),
+            known: Mutex::new(Known::default()),
         }
     }
 
-    /// Exchanges the provider's credentials once. Returns when the token
-    /// service was called, too: the token's lifetime counts from there.
-    pub(super) async fn run(
+    /// Exchanges the provider's credentials. Returns when the token service was
+    /// called, too: the token's lifetime counts from there.
+    ///
+    /// Where the pair is refused, the provider is asked once more: it may have
+    /// been rotated in the meantime. Each pair makes an exchange of its own, and
+    /// nothing of the refused one's is left in the next.
+    pub(super) async fn run(&self, rejected: Option<Token>, clock: &Clock) -> Outcome<Error> {
+        let pair = self.provide().await?;
+        let refusal = match self.exchange(pair.clone(), rejected.clone(), clock).await {
+            Err(error) if error.is_of_refused_pair() => error,
+            outcome => return outcome,
+        };
+        match self.provide().await {
+            Ok(next) if !next.is_same_pair(&pair) => self.exchange(next, rejected, clock).await,
+            // Fiskil's verdict says more than that there is no other pair.
+            Ok(_) | Err(_) => Err(refusal),
+        }
+    }
+
+    async fn provide(&self) -> Result<Credentials, Error> {
+        let pair = self.provider.credentials().await.map_err(|source| {
+            self.error(ErrorKind::Credentials, NO_CREDENTIALS, source, |_| false)
+        })?;
+        pair.validate()?;
+        self.known.lock().note_pair(&pair);
+        Ok(pair)
+    }
+
+    async fn exchange(
         &self,
+        credentials: Credentials,
         rejected: Option<Token>,
         clock: &Clock,
-    ) -> Result<(Token, Now), Error> {
-        let credentials = self.provider.credentials().await.map_err(|source| {
-            Error::foreign(ErrorKind::Credentials, NO_CREDENTIALS, source, |_| false)
-        })?;
-        credentials.validate()?;
+    ) -> Outcome<Error> {
         let request = TokenRequest {
             credentials,
             rejected,
         };
-        let withheld = request.clone();
+        let sent = request.clone();
         // A clone for each exchange, dropped at its end: one instance that was
         // given up while it was getting ready could keep a permit for ever.
         // The lock is for this only, and no other code of the crate takes it.
         let service = self.service.lock().clone_boxed();
-        service.exchange(request, clock).await.map_err(|source| {
-            Error::foreign(ErrorKind::TokenService, SERVICE_FAILED, source, |text| {
-                withheld.is_revealed_by(text)
+        let outcome = service.exchange(request, clock).await;
+        if let Ok((token, _)) = &outcome {
+            self.known.lock().note_token(token);
+        }
+        outcome.map_err(|source| {
+            self.error(ErrorKind::TokenService, SERVICE_FAILED, source, |text| {
+                sent.is_revealed_by(text)
             })
+        })
+    }
+
+    /// The error that foreign code's is, without what would give away a secret.
+    fn error(
+        &self,
+        kind: ErrorKind,
+        text: &'static str,
+        source: BoxError,
+        reveals: impl Fn(&str) -> bool,
+    ) -> Error {
+        Error::foreign(kind, text, source, |text| {
+            reveals(text) || self.known.lock().is_revealed_by(text)
         })
     }
 }
@@ -86,7 +130,7 @@ trait TokenService: Send {
         self: Box<Self>,
         request: TokenRequest,
         clock: &'a Clock,
-    ) -> BoxFuture<'a, Result<(Token, Now), BoxError>>;
+    ) -> BoxFuture<'a, Outcome<BoxError>>;
 }
 
 impl<S> TokenService for S
@@ -103,7 +147,7 @@ where
         mut self: Box<Self>,
         request: TokenRequest,
         clock: &'a Clock,
-    ) -> BoxFuture<'a, Result<(Token, Now), BoxError>> {
+    ) -> BoxFuture<'a, Outcome<BoxError>> {
         Box::pin(async move {
             poll_fn(|cx| self.poll_ready(cx))
                 .await

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use tokio::task::AbortHandle;
 
-use super::life::Claim;
+use super::clock::Now;
+use super::decision::Claim;
 use super::sync::{Notify, OnceLock};
 use crate::{Error, Token};
 
@@ -13,6 +14,7 @@ use crate::{Error, Token};
 #[derive(Debug)]
 pub(super) struct Flight {
     claim: Claim,
+    begun: Now,
     landed: OnceLock<Landing>,
     landing: Arc<Notify>,
     task: OnceLock<AbortHandle>,
@@ -30,9 +32,10 @@ pub(super) enum Landing {
 }
 
 impl Flight {
-    pub(super) fn new(claim: Claim) -> Self {
+    pub(super) fn new(claim: Claim, begun: Now) -> Self {
         Self {
             claim,
+            begun,
             landed: OnceLock::new(),
             landing: Arc::default(),
             task: OnceLock::new(),
@@ -41,6 +44,11 @@ impl Flight {
 
     pub(super) fn id(&self) -> u64 {
         self.claim.id
+    }
+
+    /// When it was claimed.
+    pub(super) fn begun(&self) -> Now {
+        self.begun
     }
 
     pub(super) fn deadline(&self) -> Instant {

@@ -2,26 +2,40 @@
 //! tell: `RUSTFLAGS="--cfg loom" cargo test --release --lib --no-default-features
 //! interleavings`.
 //!
-//! What runs is the crate's own code, the whole [`Wait`] included, on loom's
+//! What runs is the crate's own code, a request's whole wait included, on loom's
 //! mutex and atomics. Modelled are the lock-free slot (a lock), `OnceLock` and
 //! tokio's `Notify` (see `sync`). tokio's runtime is real, but stands still: time
 //! passes where a test says so, and exchanges end where a test ends them.
+//!
+//! Breaks tried, and what fails with each:
+//! - waiters woken before the end can be seen, or a look at the end before the
+//!   waker is registered: `whoever_waits_…` deadlock, which aborts the process
+//! - waiters woken before the token is published: `whoever_waits_sees_…`
+//! - a claim that ignores the exchange under way, or the spacing:
+//!   `of_many_requests_that_refresh_…`, `a_refresh_is_held_back_…`
+//! - a claim that does not look again whether it is needed:
+//!   `whoever_claims_waits_…`, `a_late_rejection_…`
+//! - rejections of any generation: `a_late_rejection_…`; one that starts no
+//!   renewal: `many_rejections_…`
+//! - an invalidated token that stays published: `an_invalidated_token_…`
+//! - a replaced token that keeps its quiet time, or a quiet time written outside
+//!   the lock: `a_decision_that_comes_late_…`
+//!
+//! Relaxed orderings on the quiet time change nothing: whoever sees it stopped
+//! takes the lock before anything else.
+
+mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use loom::future::block_on;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
-use tokio::runtime::{Builder, Runtime};
-use tower::service_fn;
 
-use super::cached::CachedToken;
-use super::exchange::Exchange;
-use super::flight::{Flight, Landing};
+use self::world::{check, claim, wait};
+use super::flight::Landing;
 use super::shared::{Shared, Step};
-use super::wait::Wait;
-use crate::{Credentials, Error, ErrorKind, Token, TokenRequest};
+use crate::ErrorKind;
 
 #[test]
 fn of_many_requests_without_a_token_one_claims_the_exchange() {
@@ -51,6 +65,22 @@ fn of_many_requests_that_refresh_one_claims_the_exchange() {
 }
 
 #[test]
+fn a_refresh_is_held_back_by_a_failure_that_comes_between() {
+    check(|world| {
+        world.publish(1);
+        let refresh = world.spawn(|cache| match cache.decide(true) {
+            Step::Claim => cache.claim(true).is_some(),
+            _ => false,
+        });
+        if let Some(flight) = world.cache.claim(true) {
+            world.fail(&flight);
+        }
+        refresh.join().unwrap();
+        assert_eq!(world.cache.status().fetches, 2);
+    });
+}
+
+#[test]
 fn whoever_waits_sees_the_exchange_end() {
     check(|world| {
         let flight = world.cache.claim(false).unwrap();
@@ -73,6 +103,20 @@ fn whoever_waits_shares_the_error() {
             assert_eq!(error.kind(), ErrorKind::Unavailable);
         }
         assert_eq!(world.cache.status().fetches, 1);
+    });
+}
+
+#[test]
+fn whoever_waits_for_a_renewal_that_fails_sends_the_token_that_is_left() {
+    check(|world| {
+        let token = world.publish(1);
+        let flight = world.cache.claim(true).unwrap();
+        token.reject();
+        let waits = [world.spawn(wait), world.spawn(wait)];
+        world.fail(&flight);
+        for wait in waits {
+            assert_eq!(wait.join().unwrap().unwrap().generation(), 1);
+        }
     });
 }
 
@@ -222,73 +266,4 @@ fn an_exchange_that_is_overdue_and_ends_after_all_ends_once() {
         }
         assert!(flight.landed().is_some());
     });
-}
-
-/// What the threads of one execution share.
-struct World {
-    cache: Arc<Shared>,
-    runtime: Runtime,
-}
-
-/// Runs `model` in every interleaving with up to three preemptions.
-fn check(model: impl Fn(&World) + Send + Sync + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(move || {
-        let runtime = Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        // loom's threads are coroutines of one thread: all are within it.
-        let _entered = runtime.enter();
-        let service = service_fn(async |_: TokenRequest| Err(down()));
-        let exchange = Exchange::new(Credentials::new("id", "secret"), service);
-        let cache = Shared::new(exchange);
-        model(&World { cache, runtime });
-    });
-}
-
-impl World {
-    fn spawn<F, T>(&self, f: F) -> thread::JoinHandle<T>
-    where
-        F: FnOnce(&Arc<Shared>) -> T + 'static,
-        T: 'static,
-    {
-        let cache = self.cache.clone();
-        thread::spawn(move || f(&cache))
-    }
-
-    /// Ends `flight` with the nth token.
-    fn land(&self, flight: &Flight, n: u32) -> Option<Landing> {
-        let token = Token::new(n.to_string(), Duration::from_secs(900)).unwrap();
-        let outcome = Ok((token, self.cache.clock.now()));
-        self.cache.end(flight, Some(outcome))
-    }
-
-    fn fail(&self, flight: &Flight) -> Option<Landing> {
-        self.cache.end(flight, Some(Err(down())))
-    }
-
-    fn publish(&self, n: u32) -> Arc<CachedToken> {
-        let flight = self.cache.claim(true).unwrap();
-        self.land(&flight, n);
-        self.cache.fresh().unwrap()
-    }
-
-    fn pass(&self, span: Duration) {
-        self.runtime.block_on(tokio::time::advance(span));
-    }
-}
-
-fn claim(cache: &Arc<Shared>) -> bool {
-    matches!(cache.decide(false), Step::Claim) && cache.claim(false).is_some()
-}
-
-fn wait(cache: &Arc<Shared>) -> Result<Arc<CachedToken>, Error> {
-    block_on(Wait::new(cache.clone(), Wait::PATIENCE))
-}
-
-fn down() -> Error {
-    Error::new(ErrorKind::Unavailable, "down")
 }

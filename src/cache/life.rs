@@ -5,9 +5,11 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::clock::Now;
+use super::decision::{Claim, Counts, Decision, Rejection};
+use super::failure;
 use super::held::{Held, Standing, later};
 use super::spacing::Spacing;
-use crate::{Error, ErrorKind, Token};
+use crate::{Error, Token};
 
 /// What is known of the token, and of the exchange under way.
 #[derive(Debug)]
@@ -24,48 +26,10 @@ pub(super) struct Life {
     /// Numbers the values of the token.
     generation: u64,
     counts: Counts,
+    /// Exchanges in a row that were lost.
+    losses: u32,
     deadline: Duration,
     rng: fastrand::Rng,
-}
-
-/// An exchange under way.
-#[derive(Clone, Debug)]
-pub(super) struct Claim {
-    pub(super) id: u64,
-    pub(super) deadline: Instant,
-    /// What [`TokenRequest::rejected`](crate::TokenRequest::rejected) is to say.
-    pub(super) rejected: Option<Token>,
-}
-
-/// What a request does.
-#[derive(Debug)]
-pub(super) enum Decision {
-    /// Send the held token. Barring events, that holds until `until`; where
-    /// `renewal_due`, an exchange may be claimed beside it.
-    Send { until: Instant, renewal_due: bool },
-    /// Wait for the exchange under way, or claim one if there is none.
-    Wait,
-    /// Fail at once: exchanges are held back.
-    Fail(Error),
-}
-
-/// What a rejection leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rejection {
-    /// Nothing: the token had been replaced or had expired already.
-    Stale,
-    /// A renewal, at once.
-    Renews,
-    /// A renewal later on: until then the same token goes out again.
-    Spaced,
-}
-
-/// What has happened so far.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
-    pub(super) fetches: u64,
-    pub(super) failures: u64,
-    pub(super) rejections: u64,
 }
 
 impl Life {
@@ -79,6 +43,7 @@ impl Life {
             invalidated: VecDeque::new(),
             generation: 0,
             counts: Counts::default(),
+            losses: 0,
             deadline,
             rng,
         }
@@ -128,26 +93,27 @@ impl Life {
         let is = |other: Option<&Token>| other.is_some_and(|other| other.is_same_value(&token));
         let held = self.held.as_ref().map(|held| &held.token);
         let (known, rejected_again) = (is(held), is(self.rejected.as_ref()));
-        let invalidated_again = self.invalidated.iter().any(|other| is(Some(other)));
+        let invalidated_again = self.is_invalidated(&token);
 
         let short_lived = token.lifetime() < MIN_LIFETIME;
         let mut next = Held::new(token, started, self.rng.f64());
         if invalidated_again || !next.is_usable(now) {
-            let text = if invalidated_again {
-                INVALIDATED_AGAIN
+            let error = if invalidated_again {
+                failure::invalidated_again()
             } else {
-                EXPIRED_ON_ARRIVAL
+                failure::expired_on_arrival()
             };
-            return self.fail(id, invalid_token(text), now).map(Err);
+            return self.fail(id, error, now).map(Err);
         }
         self.flight = None;
+        self.losses = 0;
         if !known {
             count(&mut self.generation);
         }
         next.after_rejection = self.rejected.is_some();
         if rejected_again {
             next.standing = Standing::RejectedInUse;
-            self.spacing.fail(now.mono, invalid_token(REJECTED_AGAIN));
+            self.spacing.fail(now.mono, failure::rejected_again());
         } else if next.after_rejection {
             self.rejected = None;
             self.spacing.release();
@@ -155,7 +121,7 @@ impl Life {
             self.spacing.reset();
         }
         if short_lived {
-            self.spacing.pause(now.mono, invalid_token(SHORT_LIVED));
+            self.spacing.pause(now.mono, failure::short_lived());
         }
         self.held = Some(next);
         Some(Ok(()))
@@ -166,6 +132,7 @@ impl Life {
     pub(super) fn fail(&mut self, id: u64, error: Error, now: Now) -> Option<Error> {
         self.flight.take_if(|flight| flight.id == id)?;
         count(&mut self.counts.failures);
+        self.losses = 0;
         if let Some(held) = &mut self.held
             && held.standing == Standing::RejectedWaiting
         {
@@ -178,16 +145,17 @@ impl Life {
     pub(super) fn end_overdue(&mut self, now: Now) -> Option<(u64, Error)> {
         let flight = self.flight.as_ref();
         let id = flight.filter(|flight| flight.deadline <= now.mono)?.id;
-        let error = self.fail(id, overdue(), now)?;
+        let error = self.fail(id, failure::overdue(), now)?;
         Some((id, error))
     }
 
-    /// The task of exchange `id` died. Those who wait may claim anew at once; a
-    /// renewal that nobody waits for is paused with `error`, so that a runtime
-    /// per request does not become an exchange per request.
+    /// The task of exchange `id` died. Those who wait may claim anew at once, a
+    /// few times; after that, and where nobody waits, exchanges are paused with
+    /// `error`: a runtime per request must not become an exchange per request.
     pub(super) fn lose(&mut self, id: u64, error: Error, now: Now) -> Option<()> {
         self.flight.take_if(|flight| flight.id == id)?;
-        if matches!(self.decide(now), Decision::Send { .. }) {
+        self.losses = self.losses.saturating_add(1);
+        if self.losses > MAX_LOSSES || matches!(self.decide(now), Decision::Send { .. }) {
             self.spacing.pause(now.mono, error);
         }
         Some(())
@@ -219,6 +187,12 @@ impl Life {
     /// The user says that `token` is dead: if it is the one held, it is dropped
     /// at once, whatever follows.
     pub(super) fn invalidate(&mut self, token: &Token, now: Now) -> bool {
+        if !self.is_invalidated(token) {
+            if self.invalidated.len() >= MAX_INVALIDATED {
+                self.invalidated.pop_front();
+            }
+            self.invalidated.push_back(token.clone());
+        }
         let held = self.held.take_if(|held| held.token.is_same_value(token));
         let Some(held) = held else {
             return false;
@@ -226,12 +200,14 @@ impl Life {
         if held.standing == Standing::Good {
             self.note_rejection(&held, now);
         }
-        self.rejected = Some(held.token.clone());
-        if self.invalidated.len() >= MAX_INVALIDATED {
-            self.invalidated.pop_front();
-        }
-        self.invalidated.push_back(held.token);
+        self.rejected = Some(held.token);
         true
+    }
+
+    fn is_invalidated(&self, token: &Token) -> bool {
+        self.invalidated
+            .iter()
+            .any(|other| other.is_same_value(token))
     }
 
     /// The first rejection is free. One of a young token that itself replaced a
@@ -243,7 +219,7 @@ impl Life {
                 self.spacing.reset();
             }
         } else if held.after_rejection {
-            self.spacing.fail(now.mono, invalid_token(REJECTED_AGAIN));
+            self.spacing.fail(now.mono, failure::rejected_again());
         }
     }
 
@@ -258,6 +234,15 @@ impl Life {
             Some(flight) => Some(flight.deadline),
             None => self.spacing.hold(now.mono).map(|hold| hold.until),
         }
+    }
+
+    pub(super) fn is_under_way(&self, id: u64) -> bool {
+        self.flight.as_ref().is_some_and(|flight| flight.id == id)
+    }
+
+    /// The errors that are done with, to be dropped where no lock is held.
+    pub(super) fn take_displaced(&mut self) -> Vec<Error> {
+        self.spacing.take_displaced()
     }
 
     /// Why no exchange may start now.
@@ -285,15 +270,6 @@ impl Life {
     }
 }
 
-/// The deadline of an exchange has passed.
-pub(super) fn overdue() -> Error {
-    Error::new(ErrorKind::Timeout, OVERDUE)
-}
-
-fn invalid_token(text: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidToken, text).transient(true)
-}
-
 fn count(counter: &mut u64) {
     *counter = counter.saturating_add(1);
 }
@@ -301,19 +277,12 @@ fn count(counter: &mut u64) {
 /// Tokens that live for less are asked for once a second at most.
 const MIN_LIFETIME: Duration = Duration::from_secs(1);
 
+/// One request alone restarts so often, when runtimes shut down beneath it.
+const MAX_LOSSES: u32 = 3;
+
 /// A rejected token older than this was good once.
 const YOUNG: Duration = Duration::from_secs(60);
 
 /// By the time so many more have been invalidated, one that comes back has long
 /// expired: exchanges for them are spaced.
 const MAX_INVALIDATED: usize = 16;
-
-const OVERDUE: &str = "no token within the deadline: \
-     check that the token endpoint can be reached and answers in time";
-const EXPIRED_ON_ARRIVAL: &str =
-    "the token had expired on arrival: check the token service's expiry and this machine's clock";
-const INVALIDATED_AGAIN: &str =
-    "the token service handed out the token that was invalidated: it must not cache that one";
-const REJECTED_AGAIN: &str = "the API rejects the tokens that the token service hands out: \
-     check that both belong to the same Fiskil environment";
-const SHORT_LIVED: &str = "the token service hands out tokens that live for less than a second: let it return longer ones";

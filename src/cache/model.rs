@@ -2,6 +2,17 @@
 //! held to rules that are written down apart from it.
 //!
 //! Deterministic: the seed is fixed, and no time passes but the paused clock's.
+//!
+//! Breaks tried that it finds: an exchange that dies with its waiter, no deadline,
+//! waiters without a timer, one clock instead of two, half a margin, a wall clock
+//! looked at every 1.5 s, lifetimes from the end of the exchange, an invalidated
+//! token that stays or comes back, any generation rejected, rejections ignored,
+//! each counted, or evicting at once, a failed renewal that evicts, a spacing that
+//! does not grow, is reset, is shorter, skips overdue exchanges, repeated tokens
+//! or young rejections, `Retry-After` ignored or uncapped, youth of 5 s or without
+//! end, renewals from 40 or 80 % or that block, credentials asked for once, the
+//! rejected token not told or never forgotten. It does not find what needs real
+//! threads, a second runtime or a busy inner service.
 
 mod book;
 mod monitor;

@@ -7,6 +7,7 @@ use tracing::{error, info, warn};
 
 use super::flight::Landing;
 use crate::Error;
+use crate::error::causes;
 
 /// One exchange, at its end.
 #[derive(Debug)]
@@ -20,6 +21,15 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// That of an exchange which brought no token.
+    pub(super) fn new(took: Duration, generation: u64) -> Self {
+        Self {
+            took,
+            lifetime: None,
+            generation,
+        }
+    }
+
     /// Emits the event. `landing` is `None` where the exchange had been given
     /// up before it ended.
     pub(super) fn emit(self, landing: Option<&Landing>) {
@@ -45,18 +55,25 @@ fn failed(failure: &Error, duration_ms: u64, generation: u64) {
     let kind = failure.kind();
     let status = failure.status().as_ref().map(StatusCode::as_u16);
     let (error_id, error_name) = (failure.error_id(), failure.error_name());
+    let cause = cause(failure);
     let retry_after_s = failure.retry_after().map(|left| left.as_secs_f64());
     if failure.is_transient() {
         warn!(
             target: TARGET, duration_ms, generation, ?kind, status, error_id, error_name,
-            retry_after_s, error = %failure, "token exchange failed"
+            retry_after_s, error = %failure, cause, "token exchange failed"
         );
     } else {
         error!(
             target: TARGET, duration_ms, generation, ?kind, status, error_id, error_name,
-            retry_after_s, error = %failure, "token exchange failed"
+            retry_after_s, error = %failure, cause, "token exchange failed"
         );
     }
+}
+
+/// The sources, which hold no secret.
+fn cause(failure: &Error) -> Option<String> {
+    let causes: Vec<_> = causes(failure).skip(1).map(ToString::to_string).collect();
+    (!causes.is_empty()).then(|| causes.join(": "))
 }
 
 const TARGET: &str = "fiskil_auth";

@@ -1,21 +1,23 @@
 //! The state that all handles of one layer share: the token's life under a
 //! lock, and what is published of it.
 
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::DEADLINE;
 use super::cached::{CachedToken, Copies, Published};
 use super::clock::{Clock, Now};
+use super::decision::{Decision, Rejection};
 use super::exchange::Exchange;
 use super::flight::{Flight, Landing};
-use super::life::{Decision, Life, Rejection};
-use super::runtime;
+use super::life::Life;
+use super::report::Report;
 use super::sync::{Mutex, MutexGuard};
+use crate::runtime;
 use crate::{Error, Token};
 
 /// What all handles of one layer share.
-#[derive(Debug)]
 pub(crate) struct Shared {
     pub(super) clock: Clock,
     pub(super) exchange: Arc<Exchange>,
@@ -80,10 +82,14 @@ impl Shared {
             false => state.decide(now, &self.clock),
             true => state.decide_forced(now),
         };
-        drop(state);
+        let generation = state.life.generation();
+        unlock(state);
         if let Some((flight, landing)) = overdue {
-            flight.land(landing);
+            flight.land(landing.clone());
             flight.abort();
+            // Here, as the task that would report it is stopped, if not stalled.
+            let took = now.since(flight.begun());
+            Report::new(took, generation).emit(Some(&landing));
         }
         step
     }
@@ -98,7 +104,7 @@ impl Shared {
                 Step::SendAndRenew(_) | Step::Claim
             );
         let claim = wanted.then(|| state.life.claim(now)).flatten()?;
-        let flight = Arc::new(Flight::new(claim));
+        let flight = Arc::new(Flight::new(claim, now));
         state.flight = Some(flight.clone());
         // The renewal is under way: requests need not ask about it any more.
         state.decide(now, &self.clock);
@@ -115,6 +121,9 @@ impl Shared {
     ) -> Option<Landing> {
         let (mut state, now) = self.lock();
         let (life, id) = (&mut state.life, flight.id());
+        if !life.is_under_way(id) {
+            return None;
+        }
         let landing = match outcome {
             Some(Ok((token, started))) => match life.succeed(id, token, started, now)? {
                 Ok(()) => Landing::Token,
@@ -128,7 +137,7 @@ impl Shared {
         };
         state.flight = None;
         self.publish(&mut state, now);
-        drop(state);
+        unlock(state);
         flight.land(landing.clone());
         Some(landing)
     }
@@ -140,7 +149,7 @@ impl Shared {
         let (mut state, now) = self.lock();
         let rejection = state.life.reject(generation, now);
         state.decide(now, &self.clock);
-        drop(state);
+        unlock(state);
         if rejection == Rejection::Renews {
             self.renew();
         }
@@ -152,6 +161,7 @@ impl Shared {
         if state.life.invalidate(token, now) {
             self.publish(&mut state, now);
         }
+        unlock(state);
     }
 
     /// Makes what requests read agree with the token's life, after a change.
@@ -189,6 +199,13 @@ impl Shared {
     }
 }
 
+impl fmt::Debug for Shared {
+    /// As it tells of itself: the lock is not held while it is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.status().fmt(f)
+    }
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
         // The last handle is gone: nobody wants the token any more.
@@ -196,6 +213,14 @@ impl Drop for Shared {
             flight.abort();
         }
     }
+}
+
+/// Frees the lock, then drops the errors that the state has done with: their
+/// sources are foreign code, which may call back.
+fn unlock(mut state: MutexGuard<'_, State>) {
+    let displaced = state.life.take_displaced();
+    drop(state);
+    drop(displaced);
 }
 
 impl State {

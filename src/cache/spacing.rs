@@ -17,6 +17,9 @@ pub(super) struct Hold {
 pub(super) struct Spacing {
     failures: usize,
     hold: Option<Hold>,
+    /// What was held before: not dropped here, where a lock may be held, as the
+    /// sources of errors are foreign code.
+    displaced: Vec<Error>,
     rng: fastrand::Rng,
 }
 
@@ -25,6 +28,7 @@ impl Spacing {
         Self {
             failures: 0,
             hold: None,
+            displaced: Vec::new(),
             rng,
         }
     }
@@ -55,13 +59,18 @@ impl Spacing {
 
     /// Permits an exchange again, but remembers the failures so far.
     pub(super) fn release(&mut self) {
-        self.hold = None;
+        self.replace(None);
     }
 
     /// Forgets the failures so far.
     pub(super) fn reset(&mut self) {
         self.failures = 0;
-        self.hold = None;
+        self.replace(None);
+    }
+
+    /// The errors that are done with.
+    pub(super) fn take_displaced(&mut self) -> Vec<Error> {
+        std::mem::take(&mut self.displaced)
     }
 
     fn hold_for(&mut self, wait: Duration, now: Instant, error: Error) -> Error {
@@ -70,11 +79,16 @@ impl Spacing {
             None => later(now, wait),
         };
         let error = error.with_retry_at(Some(until));
-        self.hold = Some(Hold {
+        self.replace(Some(Hold {
             until,
             error: error.clone(),
-        });
+        }));
         error
+    }
+
+    fn replace(&mut self, hold: Option<Hold>) {
+        let displaced = std::mem::replace(&mut self.hold, hold);
+        self.displaced.extend(displaced.map(|hold| hold.error));
     }
 }
 
@@ -96,3 +110,58 @@ const JITTER: f64 = 0.25;
 
 /// A server that asks for more gets another attempt all the same.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    fn error() -> Error {
+        Error::new(ErrorKind::Unavailable, "down")
+    }
+
+    fn spacing(seed: u64) -> Spacing {
+        Spacing::new(fastrand::Rng::with_seed(seed))
+    }
+
+    #[test]
+    fn each_step_is_stretched_by_up_to_a_quarter_and_never_the_same() {
+        let now = Instant::now();
+        let mut waits = vec![Vec::new(); 8];
+        for seed in 0..100 {
+            let mut spacing = spacing(seed);
+            for waits in &mut waits {
+                spacing.release();
+                let until = spacing.fail(now, error()).retry_at().unwrap();
+                waits.push((until - now).as_secs_f64());
+            }
+        }
+        for (step, waits) in [1.0, 2.0, 4.0, 8.0, 16.0, 24.0, 24.0, 24.0]
+            .iter()
+            .zip(waits)
+        {
+            let (least, most) = (1.0, 1.25);
+            assert!(
+                waits
+                    .iter()
+                    .all(|wait| (step * least..=step * most).contains(wait))
+            );
+            let spread = waits.iter().map(|wait| wait / step);
+            assert!(spread.clone().any(|part| part < 1.05), "{step}");
+            assert!(spread.clone().any(|part| part > 1.2), "{step}");
+        }
+    }
+
+    #[test]
+    fn a_later_failure_does_not_shorten_what_is_held_already() {
+        let now = Instant::now();
+        let mut spacing = spacing(1);
+        let asked = error().with_retry_at(Some(now + Duration::from_secs(200)));
+        spacing.fail(now, asked);
+        spacing.fail(now, error());
+        spacing.pause(now, error());
+        assert!(spacing.hold(now + Duration::from_secs(199)).is_some());
+        assert!(spacing.hold(now + Duration::from_secs(200)).is_none());
+    }
+}

@@ -10,12 +10,12 @@ use tokio::runtime::Handle;
 use tokio::time::timeout_at;
 
 use super::clock::Now;
+use super::failure;
 use super::flight::Flight;
-use super::life;
 use super::report::Report;
-use super::runtime::{self, Timer};
 use super::shared::Shared;
-use crate::{Error, ErrorKind, Token};
+use crate::runtime::{self, Timer};
+use crate::{Error, Token};
 
 impl Shared {
     /// Starts a renewal, if one is due and this is a place where it can run.
@@ -36,7 +36,6 @@ impl Shared {
         let guard = Guard {
             cache: self.this(),
             flight: flight.clone(),
-            claimed: self.clock.now(),
         };
         let (exchange, clock) = (self.exchange.clone(), self.clock.clone());
         let task = runtime.spawn(async move {
@@ -47,8 +46,8 @@ impl Shared {
             });
             let outcome = match run.await {
                 Some(Ok(outcome)) => outcome,
-                Some(Err(_)) => Err(life::overdue()),
-                None => Err(Error::new(ErrorKind::TokenService, PANICKED)),
+                Some(Err(_)) => Err(failure::overdue()),
+                None => Err(failure::panicked()),
             };
             guard.end(Some(outcome));
         });
@@ -60,7 +59,6 @@ impl Shared {
 struct Guard {
     cache: Weak<Shared>,
     flight: Arc<Flight>,
-    claimed: Now,
 }
 
 impl Guard {
@@ -75,12 +73,12 @@ impl Guard {
             _ => None,
         };
         let landing = cache.end(&self.flight, outcome);
-        let report = Report {
-            took: cache.clock.now().since(self.claimed),
+        let took = cache.clock.now().since(self.flight.begun());
+        Report {
             lifetime,
-            generation: cache.status().generation,
-        };
-        report.emit(landing.as_ref());
+            ..Report::new(took, cache.status().generation)
+        }
+        .emit(landing.as_ref());
     }
 }
 
@@ -97,11 +95,14 @@ async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| {
         // A future that has panicked is not polled again, only dropped.
-        catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
-            .map_or(Poll::Ready(None), |poll| poll.map(Some))
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Some),
+            Err(payload) => {
+                // What it is may panic again when it is dropped.
+                std::mem::forget(payload);
+                Poll::Ready(None)
+            }
+        }
     })
     .await
 }
-
-const PANICKED: &str = "the token service or the credentials provider panicked: \
-     the panic's own message has been printed by the panic hook";

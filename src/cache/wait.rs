@@ -11,13 +11,13 @@ use pin_project_lite::pin_project;
 
 use super::DEADLINE;
 use super::cached::CachedToken;
+use super::failure;
 use super::flight::{Flight, Landing};
 use super::held::later;
-use super::life::overdue;
-use super::runtime::{self, Timer};
 use super::shared::{Shared, Step};
 use super::sync::OwnedNotified;
 use crate::Error;
+use crate::runtime::{self, Timer};
 
 pin_project! {
     /// Waits for a token that may be sent. Holds nothing that others need.
@@ -179,7 +179,7 @@ impl Joined {
                 // Ends the exchange if it is overdue: its own runtime, which
                 // should have done so, may be stalled.
                 cache.decide(forced);
-                this.flight.landed().cloned().ok_or_else(overdue)
+                this.flight.landed().cloned().ok_or_else(failure::overdue)
             }
         })
     }

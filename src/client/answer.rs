@@ -33,8 +33,10 @@ where
     if status.is_redirection() {
         return Err(refusal::redirect(status));
     }
-    // The status decides, also where the body is of no use.
-    let body = body::read(body).await.unwrap_or_default();
+    // The status decides, also where the body is of no use or does not come.
+    let body = body::read_for(ERROR_BODY_TIMEOUT, body)
+        .await
+        .unwrap_or_default();
     Err(refusal::describe(&head, &body, request))
 }
 
@@ -149,3 +151,6 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(5 * 60);
 
 /// What precedes the token, as in `{"token":"`: no secret by itself.
 const PREAMBLE: usize = 10;
+
+/// The body only says more about an error that is certain by then.
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(1);

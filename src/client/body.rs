@@ -1,6 +1,9 @@
 //! Reading a body up to a limit.
 
+use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Buf;
 use http_body::Body;
@@ -8,6 +11,7 @@ use http_body_util::BodyExt;
 use zeroize::Zeroizing;
 
 use crate::BoxError;
+use crate::runtime::Timer;
 
 /// Why a body could not be read whole.
 pub(super) enum Incomplete {
@@ -51,6 +55,23 @@ where
         }
     }
     Err(Incomplete::TooLong)
+}
+
+/// Reads a whole body, if it comes within `span`. Without a tokio runtime there
+/// is no telling, and it may take any time.
+pub(super) async fn read_for<R>(span: Duration, body: R) -> Option<Zeroizing<Vec<u8>>>
+where
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    let mut timer = Timer::after(span).ok();
+    let mut body = pin!(read(body));
+    poll_fn(|cx| match (body.as_mut().poll(cx), &mut timer) {
+        (Poll::Ready(read), _) => Poll::Ready(read.ok()),
+        (Poll::Pending, Some(timer)) => timer.poll(cx).map(|_| None),
+        (Poll::Pending, None) => Poll::Pending,
+    })
+    .await
 }
 
 /// Answers have a few hundred bytes, and the largest usable token 8 KiB.

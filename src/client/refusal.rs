@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{answer, retry_after};
-use crate::{Error, ErrorKind, TokenRequest};
+use crate::{Error, ErrorKind, TokenRequest, redact};
 
 /// A redirect is the end of it: the secret in the body would go along.
 pub(super) fn redirect(status: StatusCode) -> Error {
@@ -25,13 +25,13 @@ pub(super) fn describe(head: &response::Parts, body: &[u8], request: &TokenReque
     let (kind, text) = classify(status);
     let error = Error::new(kind, text);
     let transient = error.is_transient() || object.is_temporary();
+    let shown = |member: &Option<Value>| {
+        let text = object.plain(member)?;
+        (!request.is_revealed_by(text)).then(|| text.into())
+    };
     error
         .transient(transient)
-        .with_answer(
-            status,
-            showable(object.id, request),
-            showable(object.name, request),
-        )
+        .with_answer(status, shown(&object.id), shown(&object.name))
         .with_retry_at(retry_after::read(status, &head.headers))
 }
 
@@ -43,6 +43,9 @@ struct ErrorObject {
     name: Option<Value>,
     temporary: Option<Value>,
     timeout: Option<Value>,
+    /// Of no use in a refusal, but nothing to show either.
+    token: Option<Value>,
+    access_token: Option<Value>,
 }
 
 impl ErrorObject {
@@ -50,6 +53,18 @@ impl ErrorObject {
         [&self.temporary, &self.timeout]
             .into_iter()
             .any(|flag| *flag == Some(Value::Bool(true)))
+    }
+
+    /// A member's text, if it is a plain identifier and no token of this answer.
+    fn plain<'a>(&self, member: &'a Option<Value>) -> Option<&'a str> {
+        let text = member.as_ref()?.as_str()?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+        let tokens = [&self.token, &self.access_token];
+        let tokens = tokens.map(|token| token.as_ref().and_then(Value::as_str).unwrap_or(""));
+        let shown = (1..=128).contains(&text.len())
+            && text.bytes().all(plain)
+            && !redact::reveals(text, &tokens);
+        shown.then_some(text)
     }
 }
 
@@ -81,16 +96,4 @@ fn classify(status: StatusCode) -> (ErrorKind, &'static str) {
             "the token endpoint answered with an unexpected status: check what answers there",
         ),
     }
-}
-
-/// A server's text, if it is a plain identifier and gives nothing away.
-fn showable(member: Option<Value>, request: &TokenRequest) -> Option<Box<str>> {
-    let Some(Value::String(text)) = member else {
-        return None;
-    };
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
-    let shown = (1..=128).contains(&text.len())
-        && text.bytes().all(plain)
-        && !request.is_revealed_by(&text);
-    shown.then(|| text.into())
 }

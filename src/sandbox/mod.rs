@@ -42,9 +42,13 @@
 //! # }
 //! ```
 //!
+//! [`tests/test_kit.rs`] of this crate tests a small axum service in this way.
+//!
 //! It is no place for the secrets of a real account: it keeps tokens and
 //! credentials in plain memory, and only ever accepts the pair that it made
 //! itself ([`Sandbox::credentials`]).
+//!
+//! [`tests/test_kit.rs`]: https://docs.rs/crate/fiskil-auth/latest/source/tests/test_kit.rs
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ pub(super) struct Book {
     pub(super) generation: u32,
     /// Rejected or invalidated, and not replaced yet.
     pub(super) rejected: Option<u32>,
-    /// All that were ever invalidated while they were in use.
+    /// All that were ever invalidated.
     pub(super) invalidated: Vec<u32>,
     pub(super) exchange: Option<Exchange>,
     pub(super) held_back: Spacing,

@@ -223,6 +223,7 @@ impl Monitor {
     pub(super) fn invalidated(&mut self, now: Ms, value: u32) {
         self.at(now);
         let book = &mut self.book;
+        book.invalidated.push(value);
         let Some(held) = book.held.take_if(|held| held.value == value) else {
             return;
         };
@@ -233,7 +234,6 @@ impl Monitor {
             book.note_rejection(&held, now);
         }
         book.rejected = Some(value);
-        book.invalidated.push(value);
     }
 
     pub(super) fn wall_clock_is_set(&mut self, now: Ms, by: Ms) {

@@ -9,6 +9,7 @@ use http::header::AUTHORIZATION;
 use http::{Request, Response, StatusCode};
 use tokio::runtime::{Builder, Handle};
 use tokio::time::{Instant, sleep, timeout};
+use tower::util::BoxCloneService;
 use tower::{Layer, Service, service_fn};
 
 use super::book::Ms;
@@ -62,13 +63,9 @@ struct State {
     rotation: u32,
 }
 
-/// A request as the API is to treat it.
+/// A request, how long the API takes for it, and whether it answers 401.
 #[derive(Clone, Copy)]
-struct Id {
-    id: u32,
-    latency: Ms,
-    reject: bool,
-}
+struct Id(u32, Ms, bool);
 
 impl World {
     fn new() -> Self {
@@ -152,11 +149,7 @@ impl World {
         };
         let mut waiting = Waiting(Some((self.clone(), id)));
         let mut request = Request::new(());
-        request.extensions_mut().insert(Id {
-            id,
-            latency,
-            reject,
-        });
+        request.extensions_mut().insert(Id(id, latency, reject));
         let response = service.call(request).await.unwrap();
         waiting.0 = None;
         if let Some(error) = response.extensions().get::<Error>() {
@@ -165,22 +158,14 @@ impl World {
         }
     }
 
-    fn api(
-        &self,
-    ) -> impl Service<Request<()>, Response = Response<()>, Error = Infallible, Future: Send>
-    + Clone
-    + use<> {
+    fn api(&self) -> BoxCloneService<Request<()>, Response<()>, Infallible> {
         let world = self.clone();
-        service_fn(move |request: Request<()>| {
+        BoxCloneService::new(service_fn(move |request: Request<()>| {
             let world = world.clone();
             async move {
                 let value = request.headers().get(AUTHORIZATION).unwrap();
                 let value = value.to_str().unwrap().strip_prefix(PREFIX).unwrap();
-                let Id {
-                    id,
-                    latency,
-                    reject,
-                } = *request.extensions().get().unwrap();
+                let Id(id, latency, reject) = *request.extensions().get().unwrap();
                 let (now, value) = (world.now(), value.parse().unwrap());
                 let generation = world.state().monitor.request_is_sent(now, id, value);
                 sleep(span(latency)).await;
@@ -192,7 +177,7 @@ impl World {
                 }
                 Ok(response)
             }
-        })
+        }))
     }
 
     async fn refresh(self, cache: TokenCache, patience: Ms) {

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::super::DEADLINE;
 use super::super::clock::Now;
-use super::super::life::{Decision, Life, Rejection};
+use super::super::decision::{Decision, Rejection};
+use super::super::life::Life;
 use super::{Answer, FIRST_ANSWER, Outcome, Scenario, Step, table::SCENARIOS};
 use crate::{Error, ErrorKind, Token};
 

@@ -303,9 +303,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "a late 401 does not concern the token's successor",
         steps: &[
+            Service(Issues(0.1, 1000.0)),
             SendsAfter(0.1, 1),
             Rejects(1),
             SendsAfter(0.1, 2),
+            // Old enough for a rejection of its own to be the first one.
+            Pass(60.0),
             Rejects(1),
             Rejects(1),
             Sends(2),

@@ -4,6 +4,8 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+#[cfg(feature = "client")]
+use std::time::Duration;
 use std::time::Instant;
 
 use tokio::runtime::Handle;
@@ -13,7 +15,7 @@ use crate::{Error, ErrorKind};
 
 /// The runtime that polls the caller, and a timer on it.
 #[derive(Debug)]
-pub(super) struct Timer {
+pub(crate) struct Timer {
     sleep: Pin<Box<Sleep>>,
 }
 
@@ -22,12 +24,12 @@ pub(super) struct Timer {
 /// # Errors
 ///
 /// [`ErrorKind::Runtime`] where there is none.
-pub(super) fn current() -> Result<Handle, Error> {
+pub(crate) fn current() -> Result<Handle, Error> {
     Handle::try_current().map_err(|_| missing())
 }
 
 /// The exchange's task went down with its runtime.
-pub(super) fn shut_down() -> Error {
+pub(crate) fn shut_down() -> Error {
     Error::new(ErrorKind::Runtime, SHUT_DOWN).transient(true)
 }
 
@@ -36,12 +38,23 @@ fn missing() -> Error {
 }
 
 impl Timer {
+    /// A timer on the current runtime, from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Runtime`] where there is none with timers.
+    #[cfg(feature = "client")]
+    pub(crate) fn after(span: Duration) -> Result<Self, Error> {
+        let now = tokio::time::Instant::now().into_std();
+        Self::at(now.checked_add(span).unwrap_or(now))
+    }
+
     /// A timer on the current runtime.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Runtime`] where there is none with timers.
-    pub(super) fn at(at: Instant) -> Result<Self, Error> {
+    pub(crate) fn at(at: Instant) -> Result<Self, Error> {
         current()?;
         // tokio tells of a runtime without timers by a panic only.
         catch_unwind(|| Box::pin(sleep_until(at.into())))
@@ -52,7 +65,7 @@ impl Timer {
     /// # Errors
     ///
     /// [`ErrorKind::Runtime`] where the timer's runtime has shut down.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         // Likewise for a runtime that is gone.
         catch_unwind(AssertUnwindSafe(|| self.sleep.as_mut().poll(cx)))
             .map_or_else(|_| Poll::Ready(Err(shut_down())), |poll| poll.map(Ok))

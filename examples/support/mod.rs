@@ -1,0 +1,111 @@
+//! What the examples share: Fiskil, or a sandbox in its place, and how they say
+//! what happened.
+#![allow(dead_code, unreachable_pub, clippy::print_stdout)]
+
+use std::sync::Arc;
+
+use fiskil_auth::sandbox::{HttpsSandbox, Sandbox};
+use fiskil_auth::{Credentials, FiskilAuthLayer, TokenClient};
+use http_body::Body;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use rustls_platform_verifier::BuilderVerifierExt;
+
+pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// hyper-util's client over rustls.
+pub type HttpsClient<B> = Client<HttpsConnector<HttpConnector>, B>;
+
+/// Fiskil, or a sandbox over HTTPS on loopback in its place.
+pub struct Fiskil {
+    sandbox: Option<(Sandbox, HttpsSandbox)>,
+}
+
+impl Fiskil {
+    /// The real one where `FISKIL_CLIENT_ID` is set.
+    pub async fn from_env() -> Outcome<Self> {
+        if std::env::var_os("FISKIL_CLIENT_ID").is_some() {
+            println!("FISKIL_CLIENT_ID is set: this is https://api.fiskil.com.\n");
+            return Ok(Self { sandbox: None });
+        }
+        let sandbox = Sandbox::new();
+        let server = sandbox.serve_https().await?;
+        let base = server.base_url();
+        println!("FISKIL_CLIENT_ID is not set: a sandbox at {base} stands in.\n");
+        Ok(Self {
+            sandbox: Some((sandbox, server)),
+        })
+    }
+
+    pub fn sandbox(&self) -> Option<&Sandbox> {
+        self.sandbox.as_ref().map(|(sandbox, _)| sandbox)
+    }
+
+    pub fn credentials(&self) -> Outcome<Credentials> {
+        Ok(match self.sandbox() {
+            None => Credentials::from_env()?,
+            Some(sandbox) => sandbox.credentials(),
+        })
+    }
+
+    /// Where requests go.
+    pub fn base_url(&self) -> String {
+        let fiskil = || "https://api.fiskil.com".to_owned();
+        self.server().map_or_else(fiskil, HttpsSandbox::base_url)
+    }
+
+    /// With Fiskil, `FiskilAuthLayer::new(credentials)` is all that it takes.
+    pub fn layer(&self, credentials: Credentials) -> Outcome<FiskilAuthLayer> {
+        let Some(server) = self.server() else {
+            return Ok(FiskilAuthLayer::new(credentials));
+        };
+        let endpoint = format!("{}/v1/token", server.base_url());
+        let tokens = TokenClient::new(server.client()).endpoint(endpoint)?;
+        let layer = FiskilAuthLayer::with_token_service(credentials, tokens);
+        Ok(layer.allow_origin(server.base_url())?)
+    }
+
+    /// An HTTPS client, which trusts the sandbox's certificate.
+    pub fn https_client<B>(&self) -> Outcome<HttpsClient<B>>
+    where
+        B: Body<Data: Send> + Send,
+    {
+        if let Some(server) = self.server() {
+            return Ok(server.client());
+        }
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(platform_tls()?)
+            .https_only()
+            .enable_http1()
+            .build();
+        Ok(Client::builder(TokioExecutor::new()).build(connector))
+    }
+
+    /// The certificate to trust beside the platform's.
+    pub fn certificate_pem(&self) -> Option<&str> {
+        self.server().map(HttpsSandbox::certificate_pem)
+    }
+
+    fn server(&self) -> Option<&HttpsSandbox> {
+        self.sandbox.as_ref().map(|(_, server)| server)
+    }
+}
+
+/// TLS as the platform trusts it.
+pub fn platform_tls() -> Outcome<rustls::ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_platform_verifier()?
+        .with_no_client_auth())
+}
+
+/// Says what happened, or fails because it did not.
+pub fn check(happened: bool, what: &str) -> Outcome<()> {
+    if !happened {
+        return Err(format!("this did not happen: {what}").into());
+    }
+    println!("  ✓ {what}");
+    Ok(())
+}

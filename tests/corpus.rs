@@ -1,0 +1,50 @@
+//! What the fuzzer starts from and what it has found, replayed: `fuzz/` runs the
+//! same checks on inputs of its own making.
+//!
+//! Breaks of the source that these tests catch: an id or a name that is not
+//! searched for secrets, or that is shown whatever its characters; a source that
+//! quotes what arrived; a lifetime or `Retry-After` without a cap; userinfo or a
+//! port that is not looked at.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+#[path = "corpus/answer.rs"]
+mod answer;
+#[path = "corpus/lifetime.rs"]
+mod lifetime;
+#[path = "corpus/origin.rs"]
+mod origin;
+#[path = "corpus/retry_after.rs"]
+mod retry_after;
+
+use std::fs;
+use std::path::Path;
+
+/// Runs the check on every file of the folder, and returns how many there were.
+fn replay(target: &str, check: fn(&[u8])) -> usize {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/seeds");
+    let mut count = 0;
+    for entry in fs::read_dir(seeds.join(target)).unwrap() {
+        let path = entry.unwrap().path();
+        println!("{}", path.display());
+        check(&fs::read(path).unwrap());
+        count += 1;
+    }
+    count
+}
+
+#[test]
+fn every_seed_passes_its_check() {
+    for (target, check) in [
+        ("answer", answer::check as fn(&[u8])),
+        ("lifetime", lifetime::check),
+        ("origin", origin::check),
+        ("retry_after", retry_after::check),
+    ] {
+        assert!(replay(target, check) >= 10, "{target}");
+    }
+}

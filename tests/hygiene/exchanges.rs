@@ -1,0 +1,201 @@
+//! Exchanges that succeed and fail in every way, against a server that knows the
+//! secrets and is not discreet.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fiskil_auth::sandbox::{Fault, HttpsSandbox, Sandbox};
+use fiskil_auth::{BoxError, Credentials, Error, FiskilAuthLayer, Token, TokenClient};
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use secrecy::ExposeSecret;
+use tower::{Layer, ServiceExt, service_fn};
+
+use crate::canary::Canaries;
+use crate::log;
+use crate::printed;
+
+const SECRET: &str = "Zk7Qw2Xr9Tb4Vn8Lm1Hj6Pd3Gs5Fc0Ya";
+const TOKEN: &str = "uE3xR8oW1cM6zA5kI0yN7vB2tD9jS4hG";
+const NEXT_TOKEN: &str = "pL8sD3fG6hJ1zX5cV0bN4mQ7wE2rT9yU";
+
+fn canaries() -> &'static Canaries {
+    static CANARIES: LazyLock<Canaries> =
+        LazyLock::new(|| Canaries::new([SECRET, TOKEN, NEXT_TOKEN]));
+    &CANARIES
+}
+
+fn credentials() -> Credentials {
+    Credentials::new("client-1", SECRET)
+}
+
+/// Every place of an answer that a server can put `echo` into, as it is, in
+/// base64 and percent-encoded.
+fn echoes(echo: &str) -> Vec<String> {
+    let percent: String = echo.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let piece = &echo[3..13];
+    let mut bodies = Vec::new();
+    for echo in [
+        echo,
+        piece,
+        &percent,
+        &format!("err_{echo}"),
+        &format!("{echo}.x"),
+    ] {
+        bodies.extend([
+            format!(r#"{{"id":"{echo}","name":"{echo}","message":"{echo}","temporary":true}}"#),
+            format!(r#"{{"id":"err_1","name":"{echo}","token":"{echo}"}}"#),
+            format!(r#"{{"token":["{echo}"],"token_type":"{echo}","expires_in":"{echo}"}}"#),
+            format!(r#"{{"token":"{echo} {echo}","{echo}":"{echo}"}}"#),
+            format!(r#"{{"token":"{echo}","token_type":"mac"}}"#),
+            format!(r#"{{"token":"{echo}","access_token":"x"}}"#),
+            format!(r#"{{"{echo}":1,}} {echo}"#),
+            echo.to_owned(),
+        ]);
+    }
+    bodies
+}
+
+#[track_caller]
+fn assert_clean(error: &Error) {
+    canaries().assert_absent("an error", &printed(error));
+    assert!(error.to_string().len() < 4096);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_that_a_server_echoes_is_shown_or_logged() {
+    log::capture();
+    for status in [200, 302, 401, 429, 500] {
+        for echo in [SECRET, TOKEN] {
+            for body in echoes(echo) {
+                let first = format!(r#"{{"token":"{TOKEN}","expires_in":900}}"#);
+                let mut answers = vec![(status, body), (200, first)];
+                let http = move |_: Request<Full<Bytes>>| {
+                    let (status, body) = answers.pop().unwrap_or((500, String::new()));
+                    let answer = Response::builder()
+                        .status(status)
+                        .header("retry-after", echo)
+                        .header("location", format!("https://{echo}.example/"))
+                        .body(body);
+                    async { answer }
+                };
+                // One answer after the other, whoever asks.
+                let http = tower::buffer::Buffer::new(service_fn(http), 1);
+                let layer =
+                    FiskilAuthLayer::with_token_service(credentials(), TokenClient::new(http));
+                let cache = layer.tokens();
+                cache.token().await.unwrap();
+                if let Err(error) = cache.refresh().await {
+                    assert_clean(&error);
+                }
+                canaries().assert_absent("a cache", &format!("{cache:?} {:?}", cache.status()));
+            }
+        }
+    }
+    canaries().assert_absent("the log", &log::captured());
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_show_and_log_nothing_in_the_answer_to_the_caller_either() {
+    log::capture();
+    let sources: [fn() -> Result<Token, BoxError>; 5] = [
+        || Err(format!("the body was {{\"client_secret\":\"{SECRET}\"}}").into()),
+        || {
+            Err(Token::new(format!("{TOKEN} "), Duration::ZERO)
+                .unwrap_err()
+                .into())
+        },
+        || Err(std::io::Error::other(format!("Bearer {SECRET}")).into()),
+        || {
+            let percent: String = SECRET.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            Err(format!("GET /?secret={percent}").into())
+        },
+        || panic!("a token service of one's own"),
+    ];
+    for source in sources {
+        let service = service_fn(move |_| async move { source() });
+        let layer = FiskilAuthLayer::with_token_service(credentials(), service);
+        for content_type in ["application/json", "application/grpc"] {
+            let api = service_fn(async |_: Request<()>| Ok::<_, BoxError>(Response::new(())));
+            let request = Request::get("/")
+                .header("content-type", content_type)
+                .body(())
+                .unwrap();
+            let answer = layer.layer(api).oneshot(request).await.unwrap();
+            canaries().assert_absent("an answer", &format!("{answer:?} {answer:#?}"));
+            for value in answer.headers().values() {
+                canaries().assert_absent("a header", value.to_str().unwrap());
+            }
+            assert_clean(answer.extensions().get::<Error>().unwrap());
+        }
+    }
+    canaries().assert_absent("the log", &log::captured());
+    assert!(log::captured().contains("PANIC"));
+}
+
+async fn over_https(credentials: Credentials, server: &HttpsSandbox) -> FiskilAuthLayer {
+    let client = TokenClient::new(server.client())
+        .endpoint(format!("{}/v1/token", server.base_url()))
+        .unwrap();
+    FiskilAuthLayer::with_token_service(credentials, client)
+        .allow_origin(server.base_url())
+        .unwrap()
+}
+
+/// The layers beneath log a lot of what they do, and so would show a secret
+/// that this crate gave them in a form that is not marked as one.
+#[tokio::test]
+async fn hyper_and_rustls_log_no_secret_of_an_exchange_or_a_request() {
+    log::capture();
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve_https().await.unwrap();
+    let layer = over_https(sandbox.credentials(), &server).await;
+    let get = || {
+        let request = Request::get(format!("{}/v1/end-users", server.base_url()))
+            .body(Full::<Bytes>::default());
+        layer.layer(server.client()).oneshot(request.unwrap())
+    };
+    let mut secrets = vec![SECRET.to_owned()];
+    let note = |secrets: &mut Vec<String>, token: Token| {
+        let header = token.header_value().to_str().unwrap();
+        secrets.push(header.strip_prefix("Bearer ").unwrap().to_owned());
+    };
+    assert_eq!(get().await.unwrap().status(), StatusCode::OK);
+    note(&mut secrets, layer.tokens().token().await.unwrap());
+    sandbox.revoke_tokens();
+    assert_eq!(get().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(get().await.unwrap().status(), StatusCode::OK);
+    note(&mut secrets, layer.tokens().token().await.unwrap());
+    secrets.push(
+        sandbox
+            .credentials()
+            .client_secret()
+            .expose_secret()
+            .to_owned(),
+    );
+
+    for fault in [
+        Fault::Status(StatusCode::INTERNAL_SERVER_ERROR),
+        Fault::Body(Bytes::from(format!(r#"{{"token":["{TOKEN}"]}}"#))),
+    ] {
+        sandbox.fail_exchanges(fault);
+        let cache = over_https(credentials(), &server).await.tokens();
+        assert_clean(&cache.token().await.unwrap_err());
+    }
+    // One that hangs is given up with all who have an interest in it.
+    sandbox.fail_exchanges(Fault::Hang);
+    let before = sandbox.counts().exchanges;
+    let cache = over_https(credentials(), &server).await.tokens();
+    let hanging = tokio::spawn(async move { cache.token().await });
+    while sandbox.counts().exchanges == before {
+        tokio::task::yield_now().await;
+    }
+    hanging.abort();
+    assert!(hanging.await.unwrap_err().is_cancelled());
+    let log = log::captured();
+    Canaries::new(secrets).assert_absent("the log", &log);
+    for target in ["hyper_util::client", "rustls::client", "fiskil_auth"] {
+        assert!(log.contains(target), "nothing was captured of {target}");
+    }
+}

@@ -1,0 +1,31 @@
+//! No secret and no token in anything that can be printed or is logged.
+//!
+//! Breaks of the source that these tests catch: `Debug` derived for
+//! `Credentials`, `Token`, `Pair`, `SandboxBody` or the sandbox's state; a header
+//! that is not marked sensitive; `message`, the parser's error or the received
+//! body in an error; `showable` text that is not searched; a public type that
+//! this list does not know.
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+mod canary;
+mod exchanges;
+mod log;
+mod surface;
+mod sweep;
+
+/// Everything that an error can be made to print.
+fn printed(error: &fiskil_auth::Error) -> String {
+    let mut text = format!("{error} {error:?} {error:#?}");
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        text += &format!(" {error} {error:?} {error:#?}");
+        source = error.source();
+    }
+    text
+}

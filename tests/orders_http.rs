@@ -1,0 +1,303 @@
+//! Every row of the page "Which order?" that concerns tower-http's layers, and
+//! answers that are dropped before their end.
+//!
+//! Breaks tried, each caught: the header not marked sensitive; the scope not
+//! consulted; a rejection at the first frame of a body.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
+
+mod support;
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use fiskil_auth::{Error, FiskilAuthLayer};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http_body::Frame;
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use support::{Tokens, carried, layer, settle};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_http::decompression::DecompressionLayer;
+use tower_http::follow_redirect::FollowRedirectLayer;
+use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::TraceLayer;
+
+type Text = Full<Bytes>;
+
+fn get(uri: &str) -> Request<Empty<Bytes>> {
+    Request::get(uri).body(Empty::new()).unwrap()
+}
+
+async fn text<B>(response: Response<B>) -> String
+where
+    B: http_body::Body<Error: std::fmt::Debug>,
+{
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// An API that redirects to another host, which answers with what it was sent.
+async fn elsewhere(request: Request<Empty<Bytes>>) -> Result<Response<Text>, Infallible> {
+    if request.uri().host() == Some("elsewhere.example") {
+        let carried = carried(request.headers());
+        return Ok(Response::new(Text::from(carried)));
+    }
+    assert_ne!(carried(request.headers()), "nothing");
+    let redirect = Response::builder()
+        .status(StatusCode::FOUND)
+        .header(header::LOCATION, "https://elsewhere.example/");
+    Ok(redirect.body(Text::default()).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redirect_to_another_origin_carries_no_token_above_or_beneath() {
+    let tokens = Tokens::new();
+    let fiskil = || get("https://api.fiskil.com/v1/end-users");
+    let service = ServiceBuilder::new()
+        .layer(FollowRedirectLayer::new())
+        .layer(layer(&tokens))
+        .service(service_fn(elsewhere));
+    assert_eq!(
+        text(service.oneshot(fiskil()).await.unwrap()).await,
+        "nothing"
+    );
+    let service = ServiceBuilder::new()
+        .layer(layer(&tokens))
+        .layer(FollowRedirectLayer::new())
+        .service(service_fn(elsewhere));
+    assert_eq!(
+        text(service.oneshot(fiskil()).await.unwrap()).await,
+        "nothing"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_401_from_behind_a_redirect_rejects_the_token_only_if_the_redirect_is_beneath() {
+    async fn denied(request: Request<Empty<Bytes>>) -> Result<Response<Text>, Infallible> {
+        let mut response = elsewhere(request).await?;
+        if response.status() == StatusCode::OK {
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
+        }
+        Ok(response)
+    }
+    for (beneath, rejections) in [(false, 0), (true, 1)] {
+        let tokens = Tokens::new();
+        let layer = layer(&tokens);
+        let request = get("https://api.fiskil.com/");
+        let status = if beneath {
+            let service = ServiceBuilder::new()
+                .layer(layer.clone())
+                .layer(FollowRedirectLayer::new())
+                .service(service_fn(denied));
+            service.oneshot(request).await.unwrap().status()
+        } else {
+            let service = ServiceBuilder::new()
+                .layer(FollowRedirectLayer::new())
+                .layer(layer.clone())
+                .service(service_fn(denied));
+            service.oneshot(request).await.unwrap().status()
+        };
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        assert_eq!(layer.tokens().status().rejections, rejections);
+    }
+}
+
+/// `hello`, compressed with gzip.
+const HELLO: &[u8] = &[
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0x07,
+    0x00, 0x86, 0xa6, 0x10, 0x36, 0x05, 0x00, 0x00, 0x00,
+];
+
+#[tokio::test(start_paused = true)]
+async fn decompression_works_above_and_beneath_and_takes_failures_as_they_are() {
+    async fn compressed(_: Request<Empty<Bytes>>) -> Result<Response<Text>, Infallible> {
+        let response = Response::builder().header(header::CONTENT_ENCODING, "gzip");
+        Ok(response.body(Text::from(HELLO)).unwrap())
+    }
+    let tokens = Tokens::new();
+    let above = ServiceBuilder::new()
+        .layer(DecompressionLayer::new())
+        .layer(layer(&tokens))
+        .service(service_fn(compressed));
+    assert_eq!(
+        text(above.clone().oneshot(get("/")).await.unwrap()).await,
+        "hello"
+    );
+    let beneath = ServiceBuilder::new()
+        .layer(layer(&tokens))
+        .layer(DecompressionLayer::new())
+        .service(service_fn(compressed));
+    assert_eq!(
+        text(beneath.oneshot(get("/")).await.unwrap()).await,
+        "hello"
+    );
+
+    tokens.fail("down");
+    let failing = ServiceBuilder::new()
+        .layer(DecompressionLayer::new())
+        .layer(layer(&tokens))
+        .service(service_fn(compressed));
+    let response = failing.oneshot(get("/")).await.unwrap();
+    assert!(response.extensions().get::<Error>().is_some());
+    assert_eq!(text(response).await, "");
+}
+
+/// What is written of everything at all levels while `run` runs.
+fn logged(run: impl Future<Output = ()>) -> String {
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap()
+            .block_on(run);
+    });
+    let bytes = log.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+async fn ok(_: Request<Empty<Bytes>>) -> Result<Response<Text>, Infallible> {
+    Ok(Response::default())
+}
+
+fn verbose() -> TraceLayer<
+    tower_http::classify::SharedClassifier<tower_http::classify::ServerErrorsAsFailures>,
+    tower_http::trace::DefaultMakeSpan,
+> {
+    TraceLayer::new_for_http()
+        .make_span_with(tower_http::trace::DefaultMakeSpan::new().include_headers(true))
+}
+
+#[test]
+fn trace_above_the_layer_sees_no_header_and_beneath_it_sees_a_redacted_one() {
+    let log = logged(async {
+        let service = ServiceBuilder::new()
+            .layer(verbose())
+            .layer(layer(&Tokens::new()))
+            .service(service_fn(ok));
+        service.oneshot(get("/")).await.unwrap();
+    });
+    assert!(log.contains("finished processing request"), "{log}");
+    assert!(!log.contains("authorization"), "{log}");
+
+    let log = logged(async {
+        let service = ServiceBuilder::new()
+            .layer(layer(&Tokens::new()))
+            .layer(verbose())
+            .service(service_fn(ok));
+        service.oneshot(get("/")).await.unwrap();
+    });
+    assert!(log.contains(r#""authorization": Sensitive"#), "{log}");
+    assert!(!log.contains("t1"), "{log}");
+}
+
+#[test]
+fn trace_above_the_layer_logs_a_missing_token_as_a_failure() {
+    let log = logged(async {
+        let tokens = Tokens::new();
+        tokens.fail("down");
+        let service = ServiceBuilder::new()
+            .layer(TraceLayer::new_for_http())
+            .layer(layer(&tokens))
+            .service(service_fn(ok));
+        service.oneshot(get("/")).await.unwrap();
+    });
+    assert!(log.contains("response failed"), "{log}");
+    assert!(log.contains("503 Service Unavailable"), "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_token_is_sensitive_with_set_sensitive_headers_above_beneath_or_not_at_all() {
+    async fn sensitive(request: Request<Empty<Bytes>>) -> Result<Response<Text>, Infallible> {
+        let value = request.headers().get(header::AUTHORIZATION).unwrap();
+        assert!(value.is_sensitive());
+        Ok(Response::default())
+    }
+    let tokens = Tokens::new();
+    let hide = || SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION]);
+    let auth = || layer(&tokens);
+    let api = service_fn(sensitive);
+    let above = ServiceBuilder::new().layer(hide()).layer(auth());
+    above.service(api).oneshot(get("/")).await.unwrap();
+    let beneath = ServiceBuilder::new().layer(auth()).layer(hide());
+    beneath.service(api).oneshot(get("/")).await.unwrap();
+    auth().layer(api).oneshot(get("/")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn tower_https_timeout_above_covers_the_wait_for_the_token_and_beneath_it_does_not() {
+    let limit =
+        || TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_secs(1));
+    let tokens = Tokens::new();
+    tokens.issue_after(Duration::from_secs(3));
+    let above = ServiceBuilder::new()
+        .layer(limit())
+        .layer(layer(&tokens))
+        .service(service_fn(ok));
+    let status = above.oneshot(get("/")).await.unwrap().status();
+    assert_eq!(status, StatusCode::REQUEST_TIMEOUT);
+    let beneath = ServiceBuilder::new()
+        .layer(layer(&tokens))
+        .layer(limit())
+        .service(service_fn(ok));
+    let status = beneath.oneshot(get("/")).await.unwrap().status();
+    assert_eq!(status, StatusCode::OK);
+}
+
+/// An API that answers in gRPC, with two messages and then status 16.
+async fn streaming(
+    _: Request<Empty<Bytes>>,
+) -> Result<Response<impl http_body::Body<Data = Bytes, Error = Infallible>>, Infallible> {
+    let status = (
+        "grpc-status".parse().unwrap(),
+        HeaderValue::from_static("16"),
+    );
+    let frames = [
+        Frame::data(Bytes::from_static(b"one")),
+        Frame::data(Bytes::from_static(b"two")),
+        Frame::trailers(HeaderMap::from_iter([status])),
+    ];
+    let body = StreamBody::new(futures_util::stream::iter(frames.map(Ok)));
+    let response = Response::builder().header(header::CONTENT_TYPE, "application/grpc");
+    Ok(response.body(body).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_dropped_half_read_says_nothing_of_the_token() {
+    let tokens = Tokens::new();
+    let layer: FiskilAuthLayer = layer(&tokens);
+    let mut service = layer.layer(service_fn(streaming));
+    let response = service.call(get("/")).await.unwrap();
+    let mut body = Box::pin(response.into_body());
+    let frame = body.frame().await.unwrap().unwrap();
+    assert_eq!(frame.into_data().unwrap(), "one");
+    drop(body);
+    settle().await;
+    assert_eq!(layer.tokens().status().rejections, 0);
+    // Read to its end, it does.
+    let response = service.call(get("/")).await.unwrap();
+    Box::pin(response.into_body()).collect().await.unwrap();
+    settle().await;
+    assert_eq!(layer.tokens().status().rejections, 1);
+    assert_eq!(tokens.exchanges(), 2);
+}

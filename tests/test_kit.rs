@@ -1,0 +1,124 @@
+//! How to test a service of your own against the sandbox: a small axum service
+//! that asks Fiskil, and what becomes of it in fair weather and foul.
+//!
+//! Nothing here touches the network, and the time is paused: sixteen minutes
+//! pass at once.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::{Router, body::Body, routing::get};
+use bytes::Bytes;
+use fiskil_auth::sandbox::{Fault, Sandbox};
+use fiskil_auth::{BoxError, FiskilAuthLayer, TokenClient, error_for_auth};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use tower::util::BoxCloneSyncService;
+use tower::{ServiceBuilder, ServiceExt};
+
+/// Whatever answers for Fiskil: the real API, or a sandbox.
+type Fiskil = BoxCloneSyncService<Request<Empty<Bytes>>, Response<Body>, BoxError>;
+
+fn my_service(fiskil: Fiskil) -> Router {
+    Router::new()
+        .route("/customers/count", get(count))
+        .with_state(fiskil)
+}
+
+async fn count(State(fiskil): State<Fiskil>) -> Result<String, StatusCode> {
+    let customers = fetch(fiskil).await.map_err(|_| StatusCode::BAD_GATEWAY)?;
+    Ok(customers.to_string())
+}
+
+async fn fetch(fiskil: Fiskil) -> Result<usize, BoxError> {
+    let request = Request::get("/v1/end-users").body(Empty::new())?;
+    let response = fiskil.oneshot(request).await?;
+    if response.status() != StatusCode::OK {
+        return Err(format!("Fiskil answered {}", response.status()).into());
+    }
+    let body = response.into_body().collect().await?.to_bytes();
+    Ok(serde_json::from_slice::<Vec<serde_json::Value>>(&body)?.len())
+}
+
+/// The service, with a sandbox in Fiskil's place.
+fn service_on(sandbox: &Sandbox) -> Router {
+    let layer = FiskilAuthLayer::with_token_service(
+        sandbox.credentials(),
+        TokenClient::new(sandbox.service()),
+    );
+    let fiskil = ServiceBuilder::new()
+        .map_result(error_for_auth)
+        .map_response(|response: Response<_>| response.map(Body::new))
+        .layer(layer)
+        .service(sandbox.service());
+    my_service(BoxCloneSyncService::new(fiskil))
+}
+
+async fn ask(service: &Router) -> StatusCode {
+    let request = Request::get("/customers/count").body(Body::empty());
+    let response = service.clone().oneshot(request.unwrap()).await.unwrap();
+    response.status()
+}
+
+#[tokio::test(start_paused = true)]
+async fn customers_are_counted() {
+    let sandbox = Sandbox::new();
+    assert_eq!(ask(&service_on(&sandbox)).await, StatusCode::OK);
+    assert_eq!(sandbox.counts().exchanges, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_day_of_work_outlives_many_tokens() {
+    let sandbox = Sandbox::new();
+    let service = service_on(&sandbox);
+    for _ in 0..24 * 60 {
+        assert_eq!(ask(&service).await, StatusCode::OK);
+        tokio::time::advance(Duration::from_secs(60)).await;
+    }
+    assert_eq!(sandbox.counts().unauthorized, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_the_token_endpoint_is_bridged_while_the_token_lives() {
+    let sandbox = Sandbox::new();
+    let service = service_on(&sandbox);
+    assert_eq!(ask(&service).await, StatusCode::OK);
+
+    sandbox.fail_exchanges(Fault::Status(StatusCode::SERVICE_UNAVAILABLE));
+    tokio::time::advance(Duration::from_secs(14 * 60)).await;
+    assert_eq!(ask(&service).await, StatusCode::OK);
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(ask(&service).await, StatusCode::BAD_GATEWAY);
+
+    sandbox.heal();
+    tokio::time::advance(Duration::from_secs(30)).await;
+    assert_eq!(ask(&service).await, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_token_costs_one_answer() {
+    let sandbox = Sandbox::new();
+    let service = service_on(&sandbox);
+    assert_eq!(ask(&service).await, StatusCode::OK);
+    sandbox.revoke_tokens();
+    // With `RetryUnauthorized` above the layer it would cost none.
+    assert_eq!(ask(&service).await, StatusCode::BAD_GATEWAY);
+    assert_eq!(ask(&service).await, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rotated_credentials_reach_the_service_without_a_restart() {
+    let sandbox = Sandbox::new();
+    let vault = sandbox.clone();
+    let from_vault = move || {
+        let credentials = vault.credentials();
+        async { Ok::<_, BoxError>(credentials) }
+    };
+    let client = TokenClient::new(sandbox.service());
+    let tokens = FiskilAuthLayer::with_token_service(from_vault, client).tokens();
+    tokens.token().await.unwrap();
+    sandbox.rotate_credentials();
+    tokens.refresh().await.unwrap();
+    assert_eq!(sandbox.counts().issued, 2);
+}

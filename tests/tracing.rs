@@ -1,0 +1,292 @@
+//! What the layer's events tell: one for each exchange, and none for a request.
+//!
+//! Breaks tried, each caught: no event for a token; none for an exchange that a
+//! waiter found overdue; another target; a level that ignores `is_transient`; a
+//! field left out; the generation of the token before; an event for each request.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fiskil_auth::sandbox::{Fault, Sandbox};
+use fiskil_auth::{BoxError, Credentials, FiskilAuthLayer, Token, TokenClient};
+use http::{Request, StatusCode};
+use support::{Api, Tokens, layer, settle};
+use tower::{Layer, ServiceExt};
+use tracing::field::{Field, Visit};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt};
+
+/// An event: its level, and its fields as text, `message` among them.
+#[derive(Clone, Debug)]
+struct Seen {
+    level: Level,
+    fields: BTreeMap<&'static str, String>,
+}
+
+impl Seen {
+    fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        self.fields.keys().copied().collect()
+    }
+}
+
+/// Collects the events of this crate, and counts all others.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<(Vec<Seen>, usize)>>);
+
+impl Log {
+    /// Sees what this thread logs while the guard lives.
+    fn new() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let subscriber = tracing_subscriber::registry().with(log.clone());
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn all(&self) -> Vec<Seen> {
+        self.0.lock().unwrap().0.clone()
+    }
+
+    /// The only event so far, which is taken.
+    fn take(&self) -> Seen {
+        let seen = std::mem::take(&mut self.0.lock().unwrap().0);
+        let [seen] = &seen[..] else {
+            panic!("not one event: {seen:?}");
+        };
+        seen.clone()
+    }
+}
+
+impl<S: Subscriber> tracing_subscriber::Layer<S> for Log {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut state = self.0.lock().unwrap();
+        if event.metadata().target() != "fiskil_auth" {
+            state.1 += 1;
+            return;
+        }
+        let mut fields = Fields(BTreeMap::new());
+        event.record(&mut fields);
+        state.0.push(Seen {
+            level: *event.metadata().level(),
+            fields: fields.0,
+        });
+    }
+}
+
+struct Fields(BTreeMap<&'static str, String>);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name(), format!("{value:?}"));
+    }
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name(), value.to_owned());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_fetched_is_told_at_info_with_how_long_it_took() {
+    let (log, _guard) = Log::new();
+    let tokens = Tokens::new();
+    tokens.issue_after(Duration::from_millis(120));
+    let cache = layer(&tokens).tokens();
+    cache.token().await.unwrap();
+    let seen = log.take();
+    assert_eq!(seen.level, Level::INFO);
+    assert_eq!(seen.field("message"), "token fetched");
+    assert_eq!(
+        seen.names(),
+        ["duration_ms", "generation", "lifetime_s", "message"]
+    );
+    let took: u64 = seen.field("duration_ms").parse().unwrap();
+    assert!((120..=125).contains(&took), "{took}");
+    assert_eq!(seen.field("lifetime_s"), "900.0");
+    assert_eq!(seen.field("generation"), "1");
+
+    cache.refresh().await.unwrap();
+    assert_eq!(log.take().field("generation"), "2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_may_pass_is_a_warning_with_all_that_fiskil_says() {
+    let (log, _guard) = Log::new();
+    let sandbox = Sandbox::new();
+    let layer = FiskilAuthLayer::with_token_service(
+        sandbox.credentials(),
+        TokenClient::new(sandbox.service()),
+    );
+    let retry_after = Duration::from_secs(42);
+    sandbox.fail_exchanges(Fault::RateLimit { retry_after });
+    let error = layer.tokens().token().await.unwrap_err();
+    let seen = log.take();
+    assert_eq!(seen.level, Level::WARN);
+    assert_eq!(seen.field("message"), "token exchange failed");
+    assert_eq!(
+        seen.names(),
+        [
+            "duration_ms",
+            "error",
+            "error_id",
+            "error_name",
+            "generation",
+            "kind",
+            "message",
+            "retry_after_s",
+            "status"
+        ]
+    );
+    assert_eq!(seen.field("kind"), "Unavailable");
+    assert_eq!(seen.field("status"), "429");
+    assert_eq!(seen.field("error_id"), error.error_id().unwrap());
+    assert_eq!(seen.field("error_name"), error.error_name().unwrap());
+    assert_eq!(seen.field("error"), error.to_string());
+    let retry_after: f64 = seen.field("retry_after_s").parse().unwrap();
+    assert!((41.9..=42.0).contains(&retry_after), "{retry_after}");
+    assert_eq!(seen.field("generation"), "0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_needs_somebody_is_an_error() {
+    let (log, _guard) = Log::new();
+    let sandbox = Sandbox::new();
+    let wrong = Credentials::new("id", "another-secret");
+    let client = TokenClient::new(sandbox.service());
+    let layer = FiskilAuthLayer::with_token_service(wrong, client);
+    layer.tokens().token().await.unwrap_err();
+    let seen = log.take();
+    assert_eq!(seen.level, Level::ERROR);
+    assert_eq!(seen.field("kind"), "Refused");
+    assert_eq!(seen.field("status"), "401");
+    assert!(!format!("{seen:?}").contains("another-secret"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_without_an_answer_has_no_fields_for_one() {
+    let (log, _guard) = Log::new();
+    let tokens = Tokens::new();
+    tokens.hang();
+    layer(&tokens).tokens().token().await.unwrap_err();
+    let seen = log.take();
+    assert_eq!(seen.level, Level::WARN);
+    assert_eq!(seen.field("kind"), "Timeout");
+    assert_eq!(
+        seen.names(),
+        [
+            "duration_ms",
+            "error",
+            "generation",
+            "kind",
+            "message",
+            "retry_after_s"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_fails_names_the_token_that_stays_in_use() {
+    let (log, _guard) = Log::new();
+    let tokens = Tokens::new();
+    let cache = layer(&tokens).tokens();
+    cache.token().await.unwrap();
+    log.take();
+    tokens.fail("down");
+    cache.refresh().await.unwrap_err();
+    assert_eq!(log.take().field("generation"), "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_requests_in_an_outage_are_one_event() {
+    let (log, _guard) = Log::new();
+    let tokens = Tokens::new();
+    tokens.fail("down");
+    let service = layer(&tokens).layer(Api::default());
+    for _ in 0..1000 {
+        let response = service.clone().oneshot(Request::new(())).await.unwrap();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    assert_eq!(log.take().level, Level::WARN);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_warm_requests_log_nothing_at_any_level() {
+    let (log, _guard) = Log::new();
+    let service = layer(&Tokens::new()).layer(Api::default());
+    service.clone().oneshot(Request::new(())).await.unwrap();
+    log.take();
+    for _ in 0..1000 {
+        service.clone().oneshot(Request::new(())).await.unwrap();
+    }
+    assert!(log.all().is_empty());
+    assert_eq!(log.0.lock().unwrap().1, 0, "events of others");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_token_shows_by_its_renewal() {
+    let (log, _guard) = Log::new();
+    let (tokens, api) = (Tokens::new(), Api::default());
+    let layer = layer(&tokens);
+    let service = layer.layer(api.clone());
+    service.clone().oneshot(Request::new(())).await.unwrap();
+    log.take();
+    api.answer(StatusCode::UNAUTHORIZED);
+    service.oneshot(Request::new(())).await.unwrap();
+    settle().await;
+    let seen = log.take();
+    assert_eq!((seen.level, seen.field("generation")), (Level::INFO, "2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_panics_is_told_without_its_message() {
+    let (log, _guard) = Log::new();
+    let provider = || async {
+        assert!(std::hint::black_box(false), "secret-in-a-panic");
+        Ok::<_, BoxError>(support::credentials())
+    };
+    let layer = FiskilAuthLayer::with_token_service(provider, Tokens::new());
+    layer.tokens().token().await.unwrap_err();
+    let seen = log.take();
+    assert_eq!(seen.field("kind"), "TokenService");
+    assert!(!format!("{seen:?}").contains("secret-in-a-panic"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_of_no_use_is_a_failure_with_no_lifetime() {
+    let (log, _guard) = Log::new();
+    let tokens = Tokens::new();
+    tokens.answer(|_| async { Ok(Token::new("t", Duration::ZERO)?) });
+    layer(&tokens).tokens().token().await.unwrap_err();
+    let seen = log.take();
+    assert_eq!(
+        (seen.level, seen.field("kind")),
+        (Level::WARN, "InvalidToken")
+    );
+    assert!(!seen.names().contains(&"lifetime_s"));
+}
+
+#[test]
+fn an_exchange_that_dies_with_its_runtime_is_told() {
+    let (log, _guard) = Log::new();
+    let tokens = Tokens::new();
+    tokens.hang();
+    let layer = layer(&tokens);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let cache = layer.tokens();
+    let waiting = runtime.spawn(async move { cache.token().await });
+    runtime.block_on(settle());
+    drop(runtime);
+    drop(waiting);
+    let seen = log.take();
+    assert_eq!(seen.level, Level::WARN);
+    assert_eq!(seen.field("message"), "token exchange lost its runtime");
+}
