@@ -2,8 +2,6 @@
 //! at a time, nobody hangs, and nothing is left behind.
 //!
 //! What is random is drawn from fixed seeds; the threads' timing is not.
-<<<<<<< HEAD
-=======
 //!
 //! Breaks tried, and what fails with each:
 //! - waiters woken before the token is published:
@@ -14,7 +12,6 @@
 //! - rejections that wait although renewals are held back, renewals that block:
 //!   `rejections_from_many_threads_…`
 //! - a task that keeps its cache alive: `layers_that_come_and_go_…`
->>>>>>> proof
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
