@@ -43,13 +43,9 @@ impl Token {
                 "the token has characters other than visible ASCII, so it can't be sent in a header",
             ));
         }
-        // Wiped when the last request that carries it is dropped.
-        let text = Zeroizing::new(format!("{SCHEME}{value}").into_bytes());
-        let mut header = HeaderValue::from_maybe_shared(Bytes::from_owner(text))
-            .map_err(|_| invalid("the token can't be sent in a header"))?;
-        header.set_sensitive(true);
+        let text = Zeroizing::new([SCHEME, value].concat().into_bytes());
         Ok(Self {
-            header,
+            header: header(text).ok_or_else(|| invalid("the token can't be sent in a header"))?,
             lifetime: expires_in.min(MAX_LIFETIME),
         })
     }
@@ -68,6 +64,15 @@ impl Token {
     pub(crate) fn value(&self) -> &str {
         let text = self.header.to_str().unwrap_or_default();
         text.strip_prefix(SCHEME).unwrap_or_default()
+    }
+
+    /// A token that shares no memory with this one.
+    pub(crate) fn deep_clone(&self) -> Self {
+        let bytes = Zeroizing::new(self.header.as_bytes().to_vec());
+        Self {
+            header: header(bytes).unwrap_or_else(|| self.header.clone()),
+            lifetime: self.lifetime,
+        }
     }
 
     pub(crate) fn is_same_value(&self, other: &Self) -> bool {
@@ -111,6 +116,25 @@ impl TokenRequest {
         let secret = self.credentials.client_secret().expose_secret();
         let token = self.rejected.as_ref().map(Token::value).unwrap_or_default();
         redact::reveals(text, &[secret, token])
+    }
+}
+
+/// A header value of these bytes, wiped when its last clone is dropped: that of
+/// the last request that carries it.
+fn header(bytes: Zeroizing<Vec<u8>>) -> Option<HeaderValue> {
+    let mut header = HeaderValue::from_maybe_shared(Bytes::from_owner(Wiped(bytes))).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
+/// Bytes in an allocation whose reference count shares no cache line with
+/// another's: 128 bytes, as processors fetch lines in pairs.
+#[repr(align(128))]
+struct Wiped(Zeroizing<Vec<u8>>);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
     }
 }
 

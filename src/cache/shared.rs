@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::DEADLINE;
-use super::cached::{CachedToken, Published};
+use super::cached::{CachedToken, Copies, Published};
 use super::clock::{Clock, Now};
 use super::decision::{Decision, Rejection};
 use super::exchange::Exchange;
@@ -31,7 +31,7 @@ pub(crate) struct Shared {
 struct State {
     life: Life,
     /// `life`'s token, as requests carry it.
-    current: Option<Arc<CachedToken>>,
+    current: Option<Copies>,
     /// `life`'s exchange under way, as waiters see it.
     flight: Option<Arc<Flight>>,
 }
@@ -168,21 +168,14 @@ impl Shared {
     fn publish(&self, state: &mut State, now: Now) {
         let generation = state.life.generation();
         let token = state.life.token();
-        let is_current =
-            |current: &Arc<CachedToken>| token.is_some() && current.generation() == generation;
+        let is_current = |current: &Copies| token.is_some() && current.generation() == generation;
         if !state.current.as_ref().is_some_and(is_current) {
-            let next = token.map(|token| {
-                Arc::new(CachedToken::new(
-                    token.clone(),
-                    generation,
-                    self.this.clone(),
-                ))
-            });
+            let next = token.map(|token| Copies::new(token, generation, self.this.clone()));
             // Handles that kept the old one must ask, too.
             if let Some(old) = std::mem::replace(&mut state.current, next) {
                 old.set_quiet_until(0);
             }
-            self.published.replace(state.current.clone());
+            self.published.replace(state.current.as_ref());
         }
         state.decide(now, &self.clock);
     }
@@ -244,8 +237,8 @@ impl State {
         }
         match (decision, &self.current) {
             (Decision::Send { renewal_due, .. }, Some(current)) => match renewal_due {
-                true => Step::SendAndRenew(current.clone()),
-                false => Step::Send(current.clone()),
+                true => Step::SendAndRenew(current.own().clone()),
+                false => Step::Send(current.own().clone()),
             },
             (Decision::Fail(error), _) => Step::Fail(error),
             _ => match &self.flight {
