@@ -92,6 +92,11 @@ impl CachedToken {
     }
 
     #[cfg(all(test, loom))]
+    pub(super) fn generation(&self) -> u64 {
+        self.value.generation
+    }
+
+    #[cfg(all(test, loom))]
     pub(super) fn is_stopped(&self) -> bool {
         self.value.quiet_until.load(Ordering::Acquire) == 0
     }
