@@ -1,5 +1,7 @@
 //! The one error of this crate: opaque, cheap to clone, and free of secrets.
 
+mod foreign;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 
+pub(crate) use self::foreign::{causes, find};
 use crate::BoxError;
 
 /// Why a request could not be given a token.
@@ -174,43 +177,6 @@ impl Error {
         }
     }
 
-    /// What a token service or a credentials provider failed with: the verdict
-    /// of an [`Error`] in the chain stands, anything else is transient. What
-    /// `reveals` a secret is withheld.
-    pub(crate) fn foreign(
-        kind: ErrorKind,
-        text: &'static str,
-        source: BoxError,
-        reveals: impl Fn(&str) -> bool,
-    ) -> Self {
-        let error = match source.downcast::<Self>() {
-            Ok(own) => *own,
-            Err(source) => match find::<Self>(source.as_ref()) {
-                Some(own) => own.clone(),
-                None => Self::new(kind, text).transient(true),
-            }
-            .with_source(source),
-        };
-        error.withhold(reveals)
-    }
-
-    /// Drops the parts that give away a secret. The text is this crate's own.
-    fn withhold(self, reveals: impl Fn(&str) -> bool) -> Self {
-        let is_revealing = |part: &Option<Box<str>>| part.as_deref().is_some_and(&reveals);
-        let source = self.inner.source.as_deref();
-        let source = source.is_some_and(|source| reveals(&full_text(source)));
-        let id = is_revealing(&self.inner.id);
-        let name = is_revealing(&self.inner.name);
-        if !(source || id || name) {
-            return self;
-        }
-        self.map(|inner| {
-            inner.source.take_if(|_| source);
-            inner.id.take_if(|_| id);
-            inner.name.take_if(|_| name);
-        })
-    }
-
     /// Whether Fiskil did not accept the client id and secret.
     pub(crate) fn is_of_refused_pair(&self) -> bool {
         let unaccepted = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
@@ -296,42 +262,6 @@ impl std::error::Error for Error {
     }
 }
 
-/// The `T` in an error's chain, itself included.
-pub(crate) fn find<'a, T: std::error::Error + 'static>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> Option<&'a T> {
-    causes(error).find_map(|error| error.downcast_ref())
-}
-
-/// An error, its source, and so on. An `io::Error` that wraps another gives its
-/// source, not that error itself, so such a one is looked into.
-pub(crate) fn causes<'a>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error), |&error| {
-        let io = error.downcast_ref::<std::io::Error>();
-        match io.and_then(std::io::Error::get_ref) {
-            Some(within) => Some(within as _),
-            None => error.source(),
-        }
-    })
-    .take(MAX_CAUSES)
-}
-
-/// Everything that an error and its sources would print.
-fn full_text(error: &(dyn std::error::Error + 'static)) -> String {
-    use fmt::Write;
-    let mut text = String::new();
-    for error in causes(error) {
-        // Writing to a string fails only where a foreign `fmt` does.
-        let _ = writeln!(text, "{error}\n{error:?}");
-    }
-    text
-}
-
 const OTHER: &str = "the token service or the credentials provider failed: see the source";
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// A chain may be a loop.
-const MAX_CAUSES: usize = 32;

@@ -3,7 +3,8 @@
 //!
 //! Breaks of the source that these tests catch: not remembering tokens, pairs,
 //! or more than the latest of them; passing this crate's own errors on unseen;
-//! showing the id or the name, or keeping the source, in spite of what is in it.
+//! showing the id or the name, or keeping the source, in spite of what is in it;
+//! a chain of sources that is searched in part only.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -151,4 +152,49 @@ async fn a_token_client_by_itself_withholds_what_its_request_has() {
     let request = TokenRequest::new(credentials());
     let error: Error = TokenClient::new(http).oneshot(request).await.unwrap_err();
     assert!(error.source().is_none());
+}
+
+/// An error with a hundred sources, the last of which says this.
+#[derive(Debug)]
+struct Deep(u32, &'static str);
+
+impl std::fmt::Display for Deep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0 == 0 { self.1 } else { "deeper" })
+    }
+}
+
+impl std::error::Error for Deep {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // Each is made for the occasion, so that `Debug` of one shows no other.
+        (self.0 > 0).then(|| -> &(dyn std::error::Error + 'static) {
+            Box::leak(Box::new(Self(
+                self.0.saturating_sub(1),
+                if self.0 == 1 { TEXT } else { "" },
+            )))
+        })
+    }
+}
+
+const TEXT: &str = "the secret is client-secret";
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_that_is_too_long_to_be_searched_is_withheld() {
+    for (depth, kept) in [(100, false), (31, false), (3, false), (0, true)] {
+        let tokens = Tokens::new();
+        tokens.answer(move |_| async move { Err(Deep(depth, "no route to host").into()) });
+        let error = support::layer(&tokens).tokens().token().await.unwrap_err();
+        assert_eq!(error.source().is_some(), kept, "{depth}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_made_for_the_purpose_is_searched_as_any_other() {
+    for (text, kept) in [(TEXT, false), ("the vault is sealed", true)] {
+        let tokens = Tokens::new();
+        tokens.answer(move |_| async move { Err(Error::other(text).permanent().into()) });
+        let error = support::layer(&tokens).tokens().token().await.unwrap_err();
+        assert_eq!(error.source().is_some(), kept, "{error:?}");
+        assert!(!error.is_transient());
+    }
 }

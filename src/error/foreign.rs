@@ -1,0 +1,84 @@
+//! Errors of foreign code: what becomes of their verdict, and of what they say.
+
+use super::{Error, ErrorKind};
+use crate::BoxError;
+
+impl Error {
+    /// What a token service or a credentials provider failed with: the verdict
+    /// of an [`Error`] in the chain stands, anything else is transient. What
+    /// `reveals` a secret is withheld.
+    pub(crate) fn foreign(
+        kind: ErrorKind,
+        text: &'static str,
+        source: BoxError,
+        reveals: impl Fn(&str) -> bool,
+    ) -> Self {
+        let error = match source.downcast::<Self>() {
+            Ok(own) => *own,
+            Err(source) => match find::<Self>(source.as_ref()) {
+                Some(own) => own.clone(),
+                None => Self::new(kind, text).transient(true),
+            }
+            .with_source(source),
+        };
+        error.withhold(reveals)
+    }
+
+    /// Drops the parts that give away a secret. The text is this crate's own.
+    fn withhold(self, reveals: impl Fn(&str) -> bool) -> Self {
+        let is_revealing = |part: &Option<Box<str>>| part.as_deref().is_some_and(&reveals);
+        let source = self.inner.source.as_deref();
+        let source = source.is_some_and(|source| is_endless(source) || reveals(&full_text(source)));
+        let id = is_revealing(&self.inner.id);
+        let name = is_revealing(&self.inner.name);
+        if !(source || id || name) {
+            return self;
+        }
+        self.map(|inner| {
+            inner.source.take_if(|_| source);
+            inner.id.take_if(|_| id);
+            inner.name.take_if(|_| name);
+        })
+    }
+}
+
+/// The `T` in an error's chain, itself included.
+pub(crate) fn find<'a, T: std::error::Error + 'static>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a T> {
+    causes(error).find_map(|error| error.downcast_ref())
+}
+
+/// An error, its source, and so on. An `io::Error` that wraps another gives its
+/// source, not that error itself, so such a one is looked into.
+pub(crate) fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |&error| {
+        let io = error.downcast_ref::<std::io::Error>();
+        match io.and_then(std::io::Error::get_ref) {
+            Some(within) => Some(within as _),
+            None => error.source(),
+        }
+    })
+    .take(MAX_CAUSES)
+}
+
+/// Whether there is more than would be looked at.
+fn is_endless(error: &(dyn std::error::Error + 'static)) -> bool {
+    causes(error).count() >= MAX_CAUSES
+}
+
+/// Everything that an error and its sources would print.
+fn full_text(error: &(dyn std::error::Error + 'static)) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    for error in causes(error) {
+        // Writing to a string fails only where a foreign `fmt` does.
+        let _ = writeln!(text, "{error}\n{error:?}");
+    }
+    text
+}
+
+/// A chain may be a loop.
+const MAX_CAUSES: usize = 32;
