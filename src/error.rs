@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 
-pub(crate) use self::foreign::{causes, find};
+pub(crate) use self::foreign::causes;
+#[cfg(feature = "https")]
+pub(crate) use self::foreign::find;
 use crate::BoxError;
 
 /// Why a request could not be given a token.
