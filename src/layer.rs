@@ -126,7 +126,8 @@ impl FiskilAuthLayer {
     /// proxy, they name the server's own host, in the caller's spelling: without
     /// this they would pass untouched, as requests to a foreign origin do.
     ///
-    /// Not for clients: a redirect that is followed would take the token along.
+    /// Not for clients: a redirect that is followed would take the token along. Nor
+    /// may what is beneath send a request on to where its caller's URI points.
     #[must_use]
     pub fn inbound(mut self) -> Self {
         Arc::make_mut(&mut self.auth).scope.allow_inbound();
