@@ -5,30 +5,24 @@
 //! anything did not happen as it says.
 #![allow(clippy::print_stdout)]
 
-use std::error::Error;
+mod support;
+
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use fiskil_auth::sandbox::{HttpsSandbox, Sandbox};
-use fiskil_auth::{Credentials, FiskilAuth, FiskilAuthLayer, TokenCache, TokenClient};
+use fiskil_auth::sandbox::Sandbox;
+use fiskil_auth::{FiskilAuth, TokenCache};
 use futures_util::FutureExt;
 use futures_util::future::try_join_all;
 use http::{Request, StatusCode};
 use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
-use rustls_platform_verifier::BuilderVerifierExt;
+use support::{Fiskil, HttpsClient, Outcome, check, step};
 use tower::{ServiceBuilder, ServiceExt};
-
-type HttpsClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// An HTTPS client with the token on every request, and where it sends them.
 struct Api {
-    client: FiskilAuth<HttpsClient>,
+    client: FiskilAuth<HttpsClient<Full<Bytes>>>,
     base: String,
     tokens: TokenCache,
 }
@@ -36,48 +30,41 @@ struct Api {
 #[tokio::main]
 async fn main() -> ExitCode {
     println!("\nfiskil-auth quickstart");
-    let outcome = match std::env::var_os("FISKIL_CLIENT_ID") {
-        Some(_) => with_fiskil().await,
-        None => with_sandbox().await,
-    };
+    let outcome = run().await;
     match outcome {
         Ok(()) => {
             println!("\nAll of it happened.\n");
             ExitCode::SUCCESS
         }
         Err(error) => {
-            println!("    ✗ {error}");
+            println!("  ✗ {error}");
             let causes = std::iter::successors(error.source(), |&cause| cause.source());
-            causes.for_each(|cause| println!("      because: {cause}"));
+            causes.for_each(|cause| println!("    because: {cause}"));
             ExitCode::FAILURE
         }
     }
 }
 
-/// The real thing: one line, and every request carries a valid token.
-async fn with_fiskil() -> Outcome<()> {
-    println!("FISKIL_CLIENT_ID is set: this is https://api.fiskil.com.");
-    let layer = FiskilAuthLayer::new(Credentials::from_env()?);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_platform_verifier()?
-        .with_no_client_auth();
-    let https = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_only()
-        .enable_http1()
-        .build();
+async fn run() -> Outcome<()> {
+    let fiskil = Fiskil::from_env().await?;
+    let layer = fiskil.layer(fiskil.credentials()?)?;
     let api = Api {
         tokens: layer.tokens(),
         client: ServiceBuilder::new()
             .layer(layer)
-            .service(Client::builder(TokioExecutor::new()).build(https)),
-        base: "https://api.fiskil.com".to_owned(),
+            .service(fiskil.https_client()?),
+        base: fiskil.base_url(),
     };
+    match fiskil.sandbox() {
+        None => with_fiskil(&api).await,
+        Some(sandbox) => with_sandbox(&api, sandbox).await,
+    }
+}
 
+/// The real one neither expires in seconds nor revokes on demand.
+async fn with_fiskil(api: &Api) -> Outcome<()> {
     step(1, "100 requests at once, and no token yet");
-    burst(&api).await?;
+    burst(api).await?;
 
     step(2, "the token is renewed while requests go on");
     api.tokens.refresh().await?;
@@ -96,20 +83,12 @@ async fn with_fiskil() -> Outcome<()> {
     check(api.tokens.status().generation == 3, "with the third token")
 }
 
-/// The same client, with a sandbox in Fiskil's place.
-async fn with_sandbox() -> Outcome<()> {
-    let sandbox = Sandbox::new();
+async fn with_sandbox(api: &Api, sandbox: &Sandbox) -> Outcome<()> {
     sandbox.set_lifetime(Duration::from_secs(8));
     sandbox.set_latency(Duration::from_millis(50));
-    let server = sandbox.serve_https().await?;
-    println!(
-        "FISKIL_CLIENT_ID is not set: a sandbox at {} stands in.",
-        server.base_url()
-    );
-    let api = sandbox_client(&sandbox, &server)?;
 
     step(1, "100 requests at once, and no token yet");
-    burst(&api).await?;
+    burst(api).await?;
     check(
         sandbox.counts().exchanges == 1,
         "Fiskil saw one token exchange",
@@ -119,8 +98,8 @@ async fn with_sandbox() -> Outcome<()> {
         2,
         "requests go on past the token's expiry: it lives for 8 s",
     );
-    let (requests, waits) = steady(&api, Duration::from_secs(9)).await?;
-    println!("    {requests} × 200 OK");
+    let (requests, waits) = steady(api, Duration::from_secs(9)).await?;
+    println!("  {requests} × 200 OK");
     check(
         sandbox.counts().exchanges == 2,
         "Fiskil saw one more token exchange",
@@ -144,18 +123,6 @@ async fn with_sandbox() -> Outcome<()> {
     )
 }
 
-fn sandbox_client(sandbox: &Sandbox, server: &HttpsSandbox) -> Outcome<Api> {
-    let token_client =
-        TokenClient::new(server.client()).endpoint(format!("{}/v1/token", server.base_url()))?;
-    let layer = FiskilAuthLayer::with_token_service(sandbox.credentials(), token_client)
-        .allow_origin(server.base_url())?;
-    Ok(Api {
-        tokens: layer.tokens(),
-        client: ServiceBuilder::new().layer(layer).service(server.client()),
-        base: server.base_url(),
-    })
-}
-
 impl Api {
     async fn get(&self) -> Outcome<StatusCode> {
         let request = Request::get(format!("{}/v1/end-users", self.base)).body(Full::default())?;
@@ -172,7 +139,7 @@ impl Api {
 async fn burst(api: &Api) -> Outcome<()> {
     let from = Instant::now();
     let statuses = try_join_all((0..100).map(|_| api.get())).await?;
-    println!("    100 answers after {} ms", from.elapsed().as_millis());
+    println!("  100 answers after {} ms", from.elapsed().as_millis());
     check(
         statuses.iter().all(|status| *status == StatusCode::OK),
         "all are 200 OK",
@@ -200,17 +167,4 @@ async fn steady(api: &Api, span: Duration) -> Outcome<(u32, u32)> {
         requests = requests.saturating_add(1);
     }
     Ok((requests, waits))
-}
-
-fn step(number: u32, text: &str) {
-    println!("\n {number}. {text}");
-}
-
-/// Says what happened, or fails because it did not.
-fn check(happened: bool, what: &str) -> Outcome<()> {
-    if !happened {
-        return Err(format!("this did not happen: {what}").into());
-    }
-    println!("    ✓ {what}");
-    Ok(())
 }

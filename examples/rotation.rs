@@ -5,7 +5,8 @@
 //! anything did not happen as it says.
 #![allow(clippy::print_stdout)]
 
-use std::error::Error;
+mod support;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -18,18 +19,14 @@ use fiskil_auth::{ProvideCredentials, TokenClient};
 use futures_util::future::{try_join, try_join_all};
 use http::{Request, StatusCode};
 use http_body_util::Full;
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use secrecy::ExposeSecret;
+use support::{HttpsClient, Outcome, check, step};
 use tokio::time::{sleep, timeout};
 use tower::{ServiceBuilder, ServiceExt};
 
-type HttpsClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
-
 #[tokio::main]
 async fn main() -> Outcome<()> {
-    println!("\nfiskil-auth rotation");
+    println!("\nfiskil-auth rotation\n");
     let mount = Mount::new()?;
     timeout(Duration::from_secs(15), rotate(&mount)).await??;
     println!("\nAll of it happened.\n");
@@ -54,8 +51,10 @@ async fn rotate(mount: &Mount) -> Outcome<()> {
     let script = async {
         step(2, "the pair is rotated, and the file gets the new one");
         mount.write(&sandbox.rotate_credentials())?;
-        api.renewed(&sandbox).await?;
-        check(true, "the next token was exchanged for the new pair")?;
+        check(
+            api.renewed(&sandbox).await?,
+            "the next token was exchanged for the new pair",
+        )?;
 
         step(3, "the token is renewed while the file is half written");
         let exchanged = sandbox.counts().exchanges;
@@ -70,13 +69,15 @@ async fn rotate(mount: &Mount) -> Outcome<()> {
             "nothing was sent to Fiskil",
         )?;
         mount.write(&sandbox.credentials())?;
-        api.renewed(&sandbox).await?;
-        check(true, "once the file is whole, the token is renewed")
+        check(
+            api.renewed(&sandbox).await?,
+            "once the file is whole, the token is renewed",
+        )
     };
     let ((), requests) = try_join(api.stop_after(script), api.load()).await?;
 
     step(4, "the requests of all that time");
-    println!("    {requests} × 200 OK");
+    println!("  {requests} × 200 OK");
     check(requests > 100, "not one of them failed")?;
     check(
         sandbox.counts().unauthorized == 0,
@@ -93,7 +94,7 @@ async fn rotate(mount: &Mount) -> Outcome<()> {
 
 /// Clients that send requests, and the token that they share.
 struct Api {
-    client: FiskilAuth<HttpsClient>,
+    client: FiskilAuth<HttpsClient<Full<Bytes>>>,
     base: String,
     tokens: TokenCache,
     requests: AtomicU32,
@@ -144,16 +145,13 @@ impl Api {
         outcome
     }
 
-    /// Waits for the next token.
-    async fn renewed(&self, sandbox: &Sandbox) -> Outcome<()> {
+    /// Waits for the next token. Whether it came from an exchange.
+    async fn renewed(&self, sandbox: &Sandbox) -> Outcome<bool> {
         let (before, issued) = (self.tokens.status().generation, sandbox.counts().issued);
         while self.tokens.status().generation == before {
             sleep(Duration::from_millis(10)).await;
         }
-        if sandbox.counts().issued == issued {
-            return Err("the token did not come from an exchange".into());
-        }
-        Ok(())
+        Ok(sandbox.counts().issued > issued)
     }
 }
 
@@ -202,17 +200,4 @@ fn write_privately(path: &Path, content: &str) -> Outcome<()> {
         &mut options.open(path)?,
         content.as_bytes(),
     )?)
-}
-
-fn step(number: u32, text: &str) {
-    println!("\n {number}. {text}");
-}
-
-/// Says what happened, or fails because it did not.
-fn check(happened: bool, what: &str) -> Outcome<()> {
-    if !happened {
-        return Err(format!("this did not happen: {what}").into());
-    }
-    println!("    ✓ {what}");
-    Ok(())
 }

@@ -109,3 +109,11 @@ pub fn check(happened: bool, what: &str) -> Outcome<()> {
     println!("  ✓ {what}");
     Ok(())
 }
+
+/// Announces the next part of the story.
+pub fn step(number: u32, text: &str) {
+    if number > 1 {
+        println!();
+    }
+    println!(" {number}. {text}");
+}
