@@ -52,8 +52,8 @@ use crate::{BoxError, Error, ProvideCredentials, Token, TokenRequest};
 /// A handle on the token that all requests of a layer share.
 ///
 /// It serves where requests don't pass through the layer: to fetch the first
-/// token at start, in a readiness probe, for [metrics](crate::docs::watching). A clone is another handle
-/// on the same token. All waiting ends within the deadline of an exchange, 10 s.
+/// token at start, in a readiness probe, for [metrics](crate::docs::watching). A
+/// clone is another handle on the same token. All waiting ends within the deadline of an exchange, 10 s.
 ///
 /// All futures must run within a tokio runtime that has timers; without one
 /// they fail with [`ErrorKind::Runtime`](crate::ErrorKind::Runtime).
@@ -101,9 +101,10 @@ impl TokenCache {
         Ok(cached.token().clone())
     }
 
-    /// Drops `token`, if it is the one in use: it is never sent again. The next
-    /// request starts an exchange and waits for it; where exchanges are held
-    /// back, requests fail until one is permitted.
+    /// Drops `token`, if it is the one in use: the next request starts an
+    /// exchange and waits for it; where exchanges are held back, requests fail
+    /// until one is permitted. In use or not, it is not sent again: a token
+    /// service that hands it out has failed. The latest 16 are remembered.
     ///
     /// This is for tokens that are known to be dead or leaked. A 401 needs no
     /// such call: the layer sees it, and renews without an outage.

@@ -7,21 +7,18 @@
 //! renews it in the background before it expires, replaces it when the API
 //! rejects it, and costs a header insert otherwise.
 //!
-//! ```no_run
+//! ```
 //! use fiskil_auth::{Credentials, FiskilAuthLayer};
 //! use tower::ServiceBuilder;
-//! # fn client() -> tower::util::BoxCloneService<http::Request<String>, http::Response<String>, std::io::Error> { unimplemented!() }
 //!
 //! # #[cfg(feature = "https")]
-//! # fn main() -> Result<(), fiskil_auth::Error> {
+//! # fn stack<C>(client: C) -> Result<(), fiskil_auth::Error> {
 //! let service = ServiceBuilder::new()
 //!     .layer(FiskilAuthLayer::new(Credentials::from_env()?))
-//!     .service(client());
+//!     .service(client);
 //! # drop(service);
 //! # Ok(())
 //! # }
-//! # #[cfg(not(feature = "https"))]
-//! # fn main() {}
 //! ```
 //!
 //! That line is the same around an `axum::Router`, a tonic channel, hyper-util's
@@ -32,7 +29,8 @@
 //! 1. Its URI decides whether it may carry the token at all: one without an
 //!    origin (axum, tonic) does, one to `https://api.fiskil.com` does, others
 //!    pass untouched, and plain HTTP to Fiskil fails. See
-//!    [`allow_origin`](FiskilAuthLayer::allow_origin).
+//!    [`allow_origin`](FiskilAuthLayer::allow_origin), and on a server
+//!    [`inbound`](FiskilAuthLayer::inbound).
 //! 2. If there is a token, it goes out at once, with `Authorization` replaced.
 //!    The first request past a point between 60 and 80 % of the token's
 //!    lifetime also starts its renewal in the background.
@@ -93,7 +91,7 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `https` | yes | [`FiskilAuthLayer::new`] and `with_base_url`: hyper, rustls with ring, the platform's trust store |
-//! | `client` | with `https` | [`TokenClient`]: the exchange over an HTTP client of your own |
+//! | `client` | with `https` | [`TokenClient`]: the exchange over an HTTP client of your own; [`CredentialsFile`] |
 //! | `retry` | yes | retry policies, and the attempts of the default HTTPS client |
 //! | `aws-lc-rs` | no | aws-lc-rs in the place of ring, also where both are compiled in |
 //! | `sandbox` | no | [`sandbox`]: an in-process Fiskil for tests |
