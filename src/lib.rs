@@ -111,6 +111,8 @@ mod error_for_auth;
 mod future;
 #[cfg(feature = "https")]
 mod https;
+#[cfg(feature = "client")]
+mod json;
 mod layer;
 mod origin;
 mod redact;

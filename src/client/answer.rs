@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use http::{Response, StatusCode};
 use http_body::Body;
-use serde::Deserialize;
 use serde_json::Value;
-use serde_json::error::Category;
 use zeroize::Zeroizing;
 
 use super::body::{self, Incomplete};
 use super::refusal;
-use crate::{BoxError, Error, ErrorKind, Token, TokenRequest, redact};
+use crate::{BoxError, Error, ErrorKind, Token, TokenRequest, json, redact};
 
 pub(super) async fn read<R>(response: Response<R>, request: &TokenRequest) -> Result<Token, Error>
 where
@@ -40,22 +38,14 @@ where
     Err(refusal::describe(&head, &body, request))
 }
 
-/// The members of an answer that matter, of any type until looked at. An error
-/// of the parser can then only be about JSON as such, or a member given twice.
-#[derive(Deserialize)]
-struct Answer {
-    token: Option<Value>,
-    access_token: Option<Value>,
-    token_type: Option<Value>,
-    expires_in: Option<Value>,
-}
-
 type Problem = Cow<'static, str>;
 
 fn token(body: &[u8]) -> Result<Token, Problem> {
-    let answer: Answer = object(body)?;
-    let token = text(answer.token, "its `token` is not a string")?;
-    let access_token = text(answer.access_token, "its `access_token` is not a string")?;
+    let names = ["token", "access_token", "token_type", "expires_in"];
+    let [token, access_token, token_type, expires_in] =
+        json::members(body, names).map_err(describe)?;
+    let token = text(token, "its `token` is not a string")?;
+    let access_token = text(access_token, "its `access_token` is not a string")?;
     let value = match (token, access_token) {
         (Some(token), Some(access_token)) if token != access_token => {
             return Err("its `token` and `access_token` differ".into());
@@ -63,11 +53,11 @@ fn token(body: &[u8]) -> Result<Token, Problem> {
         (Some(value), _) | (None, Some(value)) => value,
         (None, None) => return Err("it has no `token`".into()),
     };
-    let scheme = text(answer.token_type, "its `token_type` is not a string")?;
+    let scheme = text(token_type, "its `token_type` is not a string")?;
     if scheme.is_some_and(|scheme| !scheme.eq_ignore_ascii_case("bearer")) {
         return Err("its `token_type` is not Bearer".into());
     }
-    let expires_in = match answer.expires_in {
+    let expires_in = match expires_in {
         None => DEFAULT_LIFETIME,
         Some(value) => {
             seconds(&value).ok_or("its `expires_in` is not a number of seconds, 1 or more")?
@@ -76,17 +66,15 @@ fn token(body: &[u8]) -> Result<Token, Problem> {
     Token::new(value.as_str(), expires_in).map_err(|error| error.to_string().into())
 }
 
-/// The members of a JSON object. Serde alone would take an array for one.
-pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, &'static str> {
-    match body.trim_ascii_start().first() {
-        None => Err("its body is empty"),
-        Some(b'{') => serde_json::from_slice(body).map_err(|error| match error.classify() {
-            Category::Eof => "its JSON breaks off",
-            Category::Data => "its JSON has a member twice",
-            Category::Syntax | Category::Io => "its body is not valid JSON",
-        }),
-        Some(_) => Err("its body is not a JSON object"),
+fn describe(problem: json::Problem) -> Problem {
+    match problem {
+        json::Problem::Empty => "its body is empty",
+        json::Problem::NotAnObject => "its body is not a JSON object",
+        json::Problem::BreaksOff => "its JSON breaks off",
+        json::Problem::MemberTwice => "its JSON has a member twice",
+        json::Problem::Invalid => "its body is not valid JSON",
     }
+    .into()
 }
 
 fn text(

@@ -1,11 +1,10 @@
 //! Answers other than success, as errors.
 
 use http::{StatusCode, response};
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::{answer, retry_after};
-use crate::{Error, ErrorKind, TokenRequest, redact};
+use super::retry_after;
+use crate::{Error, ErrorKind, TokenRequest, json, redact};
 
 /// A redirect is the end of it: the secret in the body would go along.
 pub(super) fn redirect(status: StatusCode) -> Error {
@@ -21,7 +20,7 @@ pub(super) fn redirect(status: StatusCode) -> Error {
 /// may be shown of Fiskil's error object.
 pub(super) fn describe(head: &response::Parts, body: &[u8], request: &TokenRequest) -> Error {
     let status = head.status;
-    let object: ErrorObject = answer::object(body).unwrap_or_default();
+    let object = ErrorObject::read(body);
     let (kind, text) = classify(status);
     let error = Error::new(kind, text);
     let transient = error.is_transient() || object.is_temporary();
@@ -37,7 +36,6 @@ pub(super) fn describe(head: &response::Parts, body: &[u8], request: &TokenReque
 
 /// Fiskil's error object, every member of which may be missing or odd. Its
 /// `message` is never read.
-#[derive(Default, Deserialize)]
 struct ErrorObject {
     id: Option<Value>,
     name: Option<Value>,
@@ -49,6 +47,27 @@ struct ErrorObject {
 }
 
 impl ErrorObject {
+    fn read(body: &[u8]) -> Self {
+        let names = [
+            "id",
+            "name",
+            "temporary",
+            "timeout",
+            "token",
+            "access_token",
+        ];
+        let [id, name, temporary, timeout, token, access_token] =
+            json::members(body, names).unwrap_or_default();
+        Self {
+            id,
+            name,
+            temporary,
+            timeout,
+            token,
+            access_token,
+        }
+    }
+
     fn is_temporary(&self) -> bool {
         [&self.temporary, &self.timeout]
             .into_iter()

@@ -5,7 +5,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use secrecy::ExposeSecret;
-use serde::Serialize;
+use serde_core::Serializer;
 use zeroize::Zeroizing;
 
 use crate::{Credentials, Error, ErrorKind};
@@ -26,33 +26,26 @@ pub(super) fn build(
     Ok(request)
 }
 
-#[derive(Serialize)]
-struct Exchange<'a> {
-    client_id: &'a str,
-    client_secret: &'a str,
-}
-
 /// The body, wiped when the HTTP client drops it.
 fn json(credentials: &Credentials) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let exchange = Exchange {
-        client_id: credentials.client_id(),
-        client_secret: credentials.client_secret().expose_secret(),
-    };
+    let id = credentials.client_id();
+    let secret = credentials.client_secret().expose_secret();
     // Room for a backslash before every character: were it to grow, the old
     // allocation would be freed with the secret in it.
-    let length = exchange
-        .client_id
+    let length = id
         .len()
-        .saturating_add(exchange.client_secret.len())
+        .saturating_add(secret.len())
         .saturating_mul(2)
         .saturating_add(FRAME);
     let mut body = Zeroizing::new(Vec::with_capacity(length));
-    serde_json::to_writer(&mut *body, &exchange).map_err(|_| {
-        Error::new(
-            ErrorKind::Credentials,
-            "the credentials can't be written as JSON",
-        )
-    })?;
+    serde_json::Serializer::new(&mut *body)
+        .collect_map([("client_id", id), ("client_secret", secret)])
+        .map_err(|_| {
+            Error::new(
+                ErrorKind::Credentials,
+                "the credentials can't be written as JSON",
+            )
+        })?;
     Ok(body)
 }
 

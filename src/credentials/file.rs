@@ -7,15 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde::Deserialize;
 use serde_json::Value;
-use serde_json::error::Category;
 use tokio::runtime::Handle;
 use tracing::warn;
 use zeroize::Zeroizing;
 
 use super::{Credentials, ProvideCredentials, find_problem};
-use crate::{BoxError, Error, ErrorKind};
+use crate::{BoxError, Error, ErrorKind, json};
 
 /// Provides the pair in a JSON file, as a secret manager mounts it: a Vault
 /// agent's template, a Kubernetes secret.
@@ -172,28 +170,10 @@ fn unreadable(error: io::Error) -> Problem {
     }
 }
 
-/// The members that matter, of any type until looked at.
-#[derive(Deserialize)]
-struct Members {
-    client_id: Option<Value>,
-    client_secret: Option<Value>,
-}
-
 fn parse(content: &[u8]) -> Result<Credentials, Problem> {
-    let members: Members = match content.trim_ascii_start().first() {
-        None => return Err(Problem::passing("is empty", WRITE)),
-        Some(b'{') => serde_json::from_slice(content).map_err(|error| match error.classify() {
-            Category::Data => Problem::lasting("has a member twice", WRITE),
-            Category::Eof => Problem::passing("breaks off", WRITE),
-            Category::Syntax | Category::Io => Problem::passing("is not valid JSON", WRITE),
-        })?,
-        Some(_) => return Err(Problem::passing("is not a JSON object", WRITE)),
-    };
-    let id = text(members.client_id, "has no client_id that is a string")?;
-    let secret = text(
-        members.client_secret,
-        "has no client_secret that is a string",
-    )?;
+    let [id, secret] = json::members(content, ["client_id", "client_secret"]).map_err(malformed)?;
+    let id = text(id, "has no client_id that is a string")?;
+    let secret = text(secret, "has no client_secret that is a string")?;
     if find_problem(&id).is_some() {
         return Err(unusable(
             "has a client_id that is empty or has a control character",
@@ -205,6 +185,17 @@ fn parse(content: &[u8]) -> Result<Credentials, Problem> {
         ));
     }
     Ok(Credentials::new(id, secret))
+}
+
+/// What a rewrite under way looks like may pass.
+fn malformed(problem: json::Problem) -> Problem {
+    match problem {
+        json::Problem::Empty => Problem::passing("is empty", WRITE),
+        json::Problem::NotAnObject => Problem::passing("is not a JSON object", WRITE),
+        json::Problem::BreaksOff => Problem::passing("breaks off", WRITE),
+        json::Problem::MemberTwice => Problem::lasting("has a member twice", WRITE),
+        json::Problem::Invalid => Problem::passing("is not valid JSON", WRITE),
+    }
 }
 
 fn text(member: Option<Value>, problem: &'static str) -> Result<String, Problem> {

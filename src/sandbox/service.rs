@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
-use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tower_service::Service;
 
@@ -20,6 +20,7 @@ use super::fault::Outcome;
 use super::state::{Shared, State};
 use super::{SandboxBody, answer};
 use crate::BoxError;
+use crate::json;
 
 /// A sandbox's token endpoint and API as a tower service: see
 /// [`Sandbox::service`](super::Sandbox::service).
@@ -112,14 +113,13 @@ fn answer_exchange(
         Some(Outcome::Repeat) => true,
         None => false,
     };
-    let pair: Option<Pair> = body.and_then(|body| serde_json::from_slice(&body).ok());
-    let Some(pair) = pair else {
+    let Some((id, secret)) = body.and_then(|body| pair(&body)) else {
         return Some(answer::error(
             StatusCode::BAD_REQUEST,
             "client_id and client_secret are required, as strings in a JSON object",
         ));
     };
-    if !state.accepts(&pair.client_id, &pair.client_secret) {
+    if !state.accepts(&id, &secret) {
         return Some(answer::error(
             StatusCode::UNAUTHORIZED,
             "invalid client credentials",
@@ -145,10 +145,11 @@ fn serve_api(state: &mut State, head: &Parts, now: Instant) -> Response<SandboxB
     }
 }
 
-#[derive(Deserialize)]
-struct Pair {
-    client_id: String,
-    client_secret: String,
+fn pair(body: &[u8]) -> Option<(String, String)> {
+    match json::members(body, ["client_id", "client_secret"]).ok()? {
+        [Some(Value::String(id)), Some(Value::String(secret))] => Some((id, secret)),
+        _ => None,
+    }
 }
 
 /// The head of an exchange as it may be kept and shown.

@@ -1,0 +1,101 @@
+//! The members of a JSON object that matter. Written by hand instead of derived,
+//! as the derive macro alone takes as long to build as the rest of serde.
+
+use std::fmt;
+
+use serde_core::Deserializer as _;
+use serde_core::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::error::Category;
+use serde_json::{Deserializer, Value};
+
+/// Why there are no members. It quotes nothing: a parser's error does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    Empty,
+    NotAnObject,
+    BreaksOff,
+    MemberTwice,
+    Invalid,
+}
+
+/// The members of these names, of whatever type; `None` for one that is missing
+/// or null. Others are passed over.
+pub(crate) fn members<const N: usize>(
+    json: &[u8],
+    names: [&'static str; N],
+) -> Result<[Option<Value>; N], Problem> {
+    match json.trim_ascii_start().first() {
+        None => return Err(Problem::Empty),
+        Some(b'{') => {}
+        Some(_) => return Err(Problem::NotAnObject),
+    }
+    let mut parser = Deserializer::from_slice(json);
+    parser
+        .deserialize_map(Members { names })
+        .and_then(|members| parser.end().map(|()| members))
+        .map_err(|error| match error.classify() {
+            Category::Eof => Problem::BreaksOff,
+            Category::Data => Problem::MemberTwice,
+            Category::Syntax | Category::Io => Problem::Invalid,
+        })
+}
+
+struct Members<const N: usize> {
+    names: [&'static str; N],
+}
+
+impl<'de, const N: usize> Visitor<'de> for Members<N> {
+    type Value = [Option<Value>; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = [const { None }; N];
+        while let Some(key) = map.next_key::<String>()? {
+            let mut named = self.names.iter().zip(&mut members);
+            match named.find(|(name, _)| **name == key) {
+                None => drop(map.next_value::<IgnoredAny>()?),
+                Some((_, Some(_))) => return Err(A::Error::custom("")),
+                Some((_, member)) => *member = Some(map.next_value::<Value>()?),
+            }
+        }
+        Ok(members.map(|member| member.filter(|value| !value.is_null())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn a_and_b(json: &str) -> Result<[Option<Value>; 2], Problem> {
+        members(json.as_bytes(), ["a", "b"])
+    }
+
+    #[test]
+    fn members_come_by_name_and_others_are_passed_over() {
+        let [a, b] = a_and_b(r#" {"c": [{"a": 0}], "\u0062": true, "a": "x"} "#).unwrap();
+        assert_eq!((a, b), (Some("x".into()), Some(true.into())));
+    }
+
+    #[test]
+    fn a_member_that_is_missing_or_null_is_none() {
+        assert_eq!(a_and_b(r#"{"a": null}"#), Ok([None, None]));
+    }
+
+    #[test]
+    fn each_problem_has_its_name() {
+        for (json, problem) in [
+            (" \n", Problem::Empty),
+            (r#"["a"]"#, Problem::NotAnObject),
+            (r#"{"a": 1, "c": "#, Problem::BreaksOff),
+            (r#"{"a": 1, "a": 1}"#, Problem::MemberTwice),
+            (r#"{"a": null, "a": 1}"#, Problem::MemberTwice),
+            (r#"{"a": 1} {"#, Problem::Invalid),
+            (r#"{"a": 1e}"#, Problem::Invalid),
+        ] {
+            assert_eq!(a_and_b(json), Err(problem), "{json}");
+        }
+    }
+}
