@@ -22,53 +22,46 @@ use std::time::Duration;
 use fiskil_auth::{Credentials, FiskilAuthLayer, Token, TokenRequest};
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
-use support::{is_quick, median, time};
+use support::{is_quick, measure, median};
 use tower::{Layer, Service, service_fn};
 use tower_http::set_header::SetRequestHeaderLayer;
 
 fn main() {
-    let (rounds, iterations) = if is_quick() {
-        (3, 1_000)
-    } else {
-        (15, 300_000)
-    };
+    let (rounds, slice) = if is_quick() { (3, 100) } else { (1_000, 2_000) };
     println!("added to a request, and its ratio to the yardstick (set_header, fixed value)");
-    println!("medians of {rounds} interleaved rounds of {iterations} requests\n");
+    println!("medians of {rounds} interleaved rounds of {slice} requests\n");
     let header = HeaderValue::from_str(&format!("Bearer {}", token())).unwrap();
     let yardstick = SetRequestHeaderLayer::overriding(AUTHORIZATION, header).layer(Bare);
     let ours = warm_layer().layer(Bare);
     let naive = Naive::new();
     for threads in [1, 2] {
         for per_request in [false, true] {
-            let mut results: [Vec<f64>; 4] = Default::default();
-            for _ in 0..rounds {
-                results[0].push(run(threads, iterations, per_request, &Bare));
-                results[1].push(run(threads, iterations, per_request, &yardstick));
-                results[2].push(run(threads, iterations, per_request, &ours));
-                results[3].push(run(threads, iterations, per_request, &naive));
-            }
+            let results = measure(
+                threads,
+                rounds,
+                slice,
+                [
+                    &|| requests(Bare, per_request),
+                    &|| requests(yardstick.clone(), per_request),
+                    &|| requests(ours.clone(), per_request),
+                    &|| requests(naive.clone(), per_request),
+                ],
+            );
             print(threads, per_request, &results);
         }
     }
 }
 
-/// Nanoseconds per request.
-fn run<S>(threads: usize, iterations: u32, per_request: bool, service: &S) -> f64
+fn requests<S>(mut service: S, per_request: bool) -> Box<dyn FnMut(u32)>
 where
-    S: Service<Request<()>> + Clone + Sync,
+    S: Service<Request<()>> + Clone + 'static,
 {
-    let took = time(threads, iterations, || {
-        let mut own = service.clone();
-        move || {
-            if per_request {
-                // As axum does: the clone that is called was never called before.
-                call(&mut own.clone());
-            } else {
-                call(&mut own);
-            }
-        }
-    });
-    took.as_secs_f64() * 1e9 / f64::from(iterations)
+    if per_request {
+        // As axum does: the clone that is called was never called before.
+        Box::new(move |times| (0..times).for_each(|_| call(&mut service.clone())))
+    } else {
+        Box::new(move |times| (0..times).for_each(|_| call(&mut service)))
+    }
 }
 
 fn call<S: Service<Request<()>>>(service: &mut S) {
@@ -79,28 +72,24 @@ fn call<S: Service<Request<()>>>(service: &mut S) {
     drop(black_box(response));
 }
 
-fn print(threads: usize, per_request: bool, results: &[Vec<f64>; 4]) {
+fn print(threads: usize, per_request: bool, results: &[[f64; 4]]) {
     let clones = if per_request {
         "a clone per request"
     } else {
         "own clone"
     };
     println!("{threads} thread(s), {clones}");
-    let [bare, yardstick, ours, naive] = results;
-    println!("    {:28} {:7.1} ns", "bare service", median(bare.clone()));
-    for (name, case) in [
-        ("yardstick", yardstick),
-        ("fiskil-auth", ours),
-        ("mutex and format!", naive),
+    let bare = median(results.iter().map(|round| round[0]));
+    println!("    {:28} {bare:7.1} ns", "bare service");
+    for (case, name) in [
+        (1, "yardstick"),
+        (2, "fiskil-auth"),
+        (3, "mutex and format!"),
     ] {
-        let added = case.iter().zip(bare).map(|(case, bare)| case - bare);
-        let ratios = case.iter().zip(bare).zip(yardstick);
-        let ratios = ratios.map(|((case, bare), yardstick)| (case - bare) / (yardstick - bare));
-        println!(
-            "    {name:28} {:7.1} ns   ratio {:.2}",
-            median(added.collect()),
-            median(ratios.collect())
-        );
+        let added = median(results.iter().map(|round| round[case] - round[0]));
+        let ratio = |round: &[f64; 4]| (round[case] - round[0]) / (round[1] - round[0]);
+        let ratio = median(results.iter().map(ratio));
+        println!("    {name:28} {added:7.1} ns   ratio {ratio:.2}");
     }
 }
 
