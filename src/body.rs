@@ -93,20 +93,23 @@ pub(crate) fn pass<B>(
     response: Response<B>,
     token: Option<Arc<CachedToken>>,
 ) -> Response<ResponseBody<B>> {
-    let (mut parts, body) = response.into_parts();
+    let Some(token) = token else {
+        return response.map(|body| ResponseBody::new(body, None));
+    };
+    let grpc = response.status() == StatusCode::OK && is_grpc(response.headers());
+    let rejected = response.status() == StatusCode::UNAUTHORIZED
+        || grpc && is_grpc_rejection(response.headers());
+    if !rejected {
+        let watched = grpc.then_some(token);
+        return response.map(|body| ResponseBody::new(body, watched));
+    }
+    let mut response = response.map(|body| ResponseBody::new(body, None));
     // An answer with our own error is a failure of another layer's exchange.
-    let token = token.filter(|_| parts.extensions.get::<Error>().is_none());
-    let watched = token.and_then(|token| {
-        let grpc = parts.status == StatusCode::OK && is_grpc(&parts.headers);
-        if parts.status == StatusCode::UNAUTHORIZED || grpc && is_grpc_rejection(&parts.headers) {
-            if token.reject() {
-                parts.extensions.insert(AnotherToken);
-            }
-            return None;
-        }
-        grpc.then_some(token)
-    });
-    Response::from_parts(parts, ResponseBody::new(body, watched))
+    let ours = response.extensions().get::<Error>().is_some();
+    if !ours && token.reject() {
+        response.extensions_mut().insert(AnotherToken);
+    }
+    response
 }
 
 /// The response that `error` becomes, in the form that the caller understands.
