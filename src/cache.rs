@@ -2,6 +2,7 @@
 
 mod cached;
 mod clock;
+mod coarse;
 mod decision;
 mod exchange;
 mod failure;

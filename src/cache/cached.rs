@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 
 use http::HeaderValue;
 
+use super::clock::Clock;
 use super::shared::Shared;
 use super::sync::{AtomicU64, Ordering, Slot};
 use crate::Token;
@@ -86,9 +87,9 @@ impl CachedToken {
         }
     }
 
-    /// Whether it may be sent at `ticks` without asking.
-    pub(super) fn is_quiet(&self, ticks: u64) -> bool {
-        ticks < self.value.quiet_until.load(Ordering::Acquire)
+    /// Whether it may be sent without asking.
+    pub(super) fn is_quiet(&self, clock: &Clock) -> bool {
+        clock.is_before(self.value.quiet_until.load(Ordering::Acquire))
     }
 
     #[cfg(all(test, loom))]
@@ -119,12 +120,12 @@ pub(super) struct Published {
 }
 
 impl Published {
-    /// The token, if it may be sent at `ticks` without asking.
-    pub(super) fn fresh(&self, ticks: u64) -> Option<Arc<CachedToken>> {
+    /// The token, if it may be sent without asking.
+    pub(super) fn fresh(&self, clock: &Clock) -> Option<Arc<CachedToken>> {
         // The limit sits on the token itself, so that the limit of one is never
         // applied to another that is being published meanwhile.
         let token = self.slots.get(own_copy())?.load()?;
-        token.is_quiet(ticks).then_some(token)
+        token.is_quiet(clock).then_some(token)
     }
 
     pub(super) fn replace(&self, copies: Option<&Copies>) {

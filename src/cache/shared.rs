@@ -70,7 +70,7 @@ impl Shared {
 
     /// The hot path: the token, if it may be sent without a further thought.
     pub(crate) fn fresh(&self) -> Option<Arc<CachedToken>> {
-        self.published.fresh(self.clock.ticks())
+        self.published.fresh(&self.clock)
     }
 
     /// The slow path's decision; `forced` where the held token won't do. Claims
@@ -230,7 +230,7 @@ impl State {
         let decision = self.life.decide(now);
         if let Some(current) = &self.current {
             let quiet = match &decision {
-                Decision::Send { until, .. } => clock.ticks_at(*until),
+                Decision::Send { until, .. } => clock.ticks(*until),
                 Decision::Wait | Decision::Fail(_) => 0,
             };
             current.set_quiet_until(quiet);
