@@ -14,6 +14,8 @@ pub(crate) struct Origin {
     scheme: Scheme,
     host: Box<str>,
     port: u16,
+    /// As URIs commonly spell it.
+    authority: Box<str>,
 }
 
 impl Origin {
@@ -45,28 +47,38 @@ impl Origin {
                 "the URI must be https:// (http:// is for loopback only)",
             ));
         }
-        Ok(Self {
-            scheme: scheme.clone(),
-            host: authority.host().to_ascii_lowercase().into(),
-            port,
-        })
+        Ok(Self::new(scheme, authority.host(), port))
     }
 
     /// `https://api.fiskil.com`, where Fiskil's API is.
     pub(crate) fn fiskil() -> Self {
+        Self::new(&Scheme::HTTPS, "api.fiskil.com", HTTPS_PORT)
+    }
+
+    fn new(scheme: &Scheme, host: &str, port: u16) -> Self {
+        let host = host.to_ascii_lowercase();
+        let authority = match port == default_port(scheme) {
+            true => host.clone(),
+            false => format!("{host}:{port}"),
+        };
         Self {
-            scheme: Scheme::HTTPS,
-            host: "api.fiskil.com".into(),
-            port: HTTPS_PORT,
+            scheme: scheme.clone(),
+            host: host.into(),
+            port,
+            authority: authority.into(),
         }
     }
 
-    /// Whether the URI of a request names this origin. The spelling of the
-    /// host counts, but for its case.
+    /// Whether the URI of a request names this origin, and no user. The spelling
+    /// of the host counts, but for its case.
     pub(crate) fn contains(&self, scheme: &Scheme, authority: &Authority) -> bool {
+        // The common spelling first: taking an authority apart costs as much as
+        // all the rest of a request's way.
         *scheme == self.scheme
-            && authority.host().eq_ignore_ascii_case(&self.host)
-            && effective_port(scheme, authority) == Some(self.port)
+            && (*authority.as_str() == *self.authority
+                || !has_userinfo(authority)
+                    && authority.host().eq_ignore_ascii_case(&self.host)
+                    && effective_port(scheme, authority) == Some(self.port))
     }
 
     /// Whether a plain HTTP request is this HTTPS origin with the encryption
@@ -121,12 +133,19 @@ fn effective_port(scheme: &Scheme, authority: &Authority) -> Option<u16> {
         .rsplit_once('@')
         .unwrap_or(("", authority.as_str()));
     match host_and_port.strip_prefix(authority.host())? {
-        "" if *scheme == Scheme::HTTPS => Some(HTTPS_PORT),
-        "" => Some(HTTP_PORT),
+        "" => Some(default_port(scheme)),
         rest => rest
             .strip_prefix(':')
             .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
             .and_then(|digits| digits.parse().ok()),
+    }
+}
+
+/// That of HTTPS, or of plain HTTP: there are no others here.
+fn default_port(scheme: &Scheme) -> u16 {
+    match *scheme == Scheme::HTTPS {
+        true => HTTPS_PORT,
+        false => HTTP_PORT,
     }
 }
 

@@ -65,11 +65,11 @@ impl Scope {
         let Some(scheme) = uri.scheme() else {
             return Pass::Untouched;
         };
-        if origin::has_userinfo(authority) {
-            return Pass::Untouched;
-        }
         if self.allowed.iter().any(|o| o.contains(scheme, authority)) {
             return Pass::WithToken;
+        }
+        if origin::has_userinfo(authority) {
+            return Pass::Untouched;
         }
         if *scheme == Scheme::HTTPS && self.any && origin::is_complete(authority) {
             return Pass::WithToken;
