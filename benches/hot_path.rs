@@ -1,5 +1,7 @@
 //! What the layer adds to a request while the token is fresh, beside what
 //! `tower_http::set_header` with a fixed value adds: the yardstick.
+//!
+//! `cargo bench --bench hot_path -- --svg docs/hot_path.svg` draws it, too.
 #![allow(
     missing_docs,
     clippy::print_stdout,
@@ -9,154 +11,134 @@
     clippy::panic
 )]
 
+#[path = "support/chart.rs"]
+mod chart;
+#[path = "support/stacks.rs"]
+mod stacks;
+#[path = "support/mod.rs"]
 mod support;
 
-use std::convert::Infallible;
-use std::future::{Future, Ready, ready};
-use std::hint::black_box;
-use std::pin::pin;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
-
-use fiskil_auth::{Credentials, FiskilAuthLayer, Token, TokenRequest};
-use http::header::AUTHORIZATION;
-use http::{HeaderValue, Request, Response};
+use http::{Request, Uri};
+use stacks::{Bare, Commonplace, NAMES, call, fresh, yardstick};
 use support::{is_quick, measure, median};
-use tower::{Layer, Service, service_fn};
-use tower_http::set_header::SetRequestHeaderLayer;
+use tower::Service;
+
+/// How requests come.
+#[derive(Clone, Copy)]
+struct Load {
+    name: &'static str,
+    threads: usize,
+    /// As axum does: the clone that is called was never called before.
+    clone_per_request: bool,
+    uri: &'static str,
+}
+
+const LOADS: [Load; 5] = [
+    Load {
+        name: "one thread",
+        threads: 1,
+        clone_per_request: false,
+        uri: "/v1/end-users",
+    },
+    Load {
+        name: "one thread, URI with an origin",
+        threads: 1,
+        clone_per_request: false,
+        uri: "https://api.fiskil.com/v1/end-users",
+    },
+    Load {
+        name: "one thread, clone per request",
+        threads: 1,
+        clone_per_request: true,
+        uri: "/v1/end-users",
+    },
+    Load {
+        name: "two threads, own clone each",
+        threads: 2,
+        clone_per_request: false,
+        uri: "/v1/end-users",
+    },
+    Load {
+        name: "two threads, clone per request",
+        threads: 2,
+        clone_per_request: true,
+        uri: "/v1/end-users",
+    },
+];
+
+/// What a stack adds to the bare service.
+struct Added {
+    nanos: f64,
+    /// To the yardstick's.
+    ratio: f64,
+    /// Of the whole stack, bare service included, all threads together.
+    millions_per_second: f64,
+}
 
 fn main() {
-    let (rounds, slice) = if is_quick() { (3, 100) } else { (1_000, 2_000) };
-    println!("added to a request, and its ratio to the yardstick (set_header, fixed value)");
+    let (rounds, slice) = if is_quick() { (3, 100) } else { (1_500, 2_000) };
     println!("medians of {rounds} interleaved rounds of {slice} requests\n");
-    let header = HeaderValue::from_str(&format!("Bearer {}", token())).unwrap();
-    let yardstick = SetRequestHeaderLayer::overriding(AUTHORIZATION, header).layer(Bare);
-    let ours = warm_layer().layer(Bare);
-    let naive = Naive::new();
-    for threads in [1, 2] {
-        for per_request in [false, true] {
-            let results = measure(
-                threads,
-                rounds,
-                slice,
-                [
-                    &|| requests(Bare, per_request),
-                    &|| requests(yardstick.clone(), per_request),
-                    &|| requests(ours.clone(), per_request),
-                    &|| requests(naive.clone(), per_request),
-                ],
-            );
-            print(threads, per_request, &results);
+    let mut chart = Vec::new();
+    for load in LOADS {
+        let all = run(load, rounds, slice);
+        println!("{}", load.name);
+        println!(
+            "    {:20} {:>9} {:>7} {:>14}",
+            "", "adds", "ratio", "requests/s"
+        );
+        for (name, added) in NAMES.iter().zip(&all) {
+            let Added {
+                nanos,
+                ratio,
+                millions_per_second,
+            } = added;
+            println!("    {name:20} {nanos:6.1} ns {ratio:7.2} {millions_per_second:12.2} M");
         }
+        let bars = NAMES.into_iter().zip(&all).skip(1);
+        chart.push((
+            load.name,
+            bars.map(|(name, added)| (name, added.ratio)).collect(),
+        ));
+    }
+    if let Some(path) = std::env::args().skip_while(|arg| arg != "--svg").nth(1) {
+        std::fs::write(&path, chart::draw(&chart)).unwrap();
+        println!("\ndrawn: {path}");
     }
 }
 
-fn requests<S>(mut service: S, per_request: bool) -> Box<dyn FnMut(u32)>
+fn run(load: Load, rounds: usize, slice: u32) -> [Added; 4] {
+    let (yardstick, fresh, commonplace) = (yardstick(), fresh(), Commonplace::new());
+    let results = measure(
+        load.threads,
+        rounds,
+        slice,
+        [
+            &|| requests(Bare, load),
+            &|| requests(yardstick.clone(), load),
+            &|| requests(fresh.clone(), load),
+            &|| requests(commonplace.clone(), load),
+        ],
+    );
+    std::array::from_fn(|case| {
+        let added = |round: &[f64; 4], case: usize| round[case] - round[0];
+        let ratio = |round: &[f64; 4]| added(round, case) / added(round, 1);
+        let nanos = median(results.iter().map(|round| round[case]));
+        Added {
+            nanos: median(results.iter().map(|round| added(round, case))),
+            ratio: median(results.iter().map(ratio)),
+            millions_per_second: load.threads as f64 * 1e3 / nanos,
+        }
+    })
+}
+
+fn requests<S>(mut service: S, load: Load) -> Box<dyn FnMut(u32)>
 where
     S: Service<Request<()>> + Clone + 'static,
 {
-    if per_request {
-        // As axum does: the clone that is called was never called before.
-        Box::new(move |times| (0..times).for_each(|_| call(&mut service.clone())))
+    let uri = Uri::from_static(load.uri);
+    if load.clone_per_request {
+        Box::new(move |times| (0..times).for_each(|_| call(&mut service.clone(), &uri)))
     } else {
-        Box::new(move |times| (0..times).for_each(|_| call(&mut service)))
-    }
-}
-
-fn call<S: Service<Request<()>>>(service: &mut S) {
-    let response = pin!(service.call(Request::new(())));
-    let Poll::Ready(response) = response.poll(&mut Context::from_waker(Waker::noop())) else {
-        panic!("the token is not fresh");
-    };
-    drop(black_box(response));
-}
-
-fn print(threads: usize, per_request: bool, results: &[[f64; 4]]) {
-    let clones = if per_request {
-        "a clone per request"
-    } else {
-        "own clone"
-    };
-    println!("{threads} thread(s), {clones}");
-    let bare = median(results.iter().map(|round| round[0]));
-    println!("    {:28} {bare:7.1} ns", "bare service");
-    for (case, name) in [
-        (1, "yardstick"),
-        (2, "fiskil-auth"),
-        (3, "mutex and format!"),
-    ] {
-        let added = median(results.iter().map(|round| round[case] - round[0]));
-        let ratio = |round: &[f64; 4]| (round[case] - round[0]) / (round[1] - round[0]);
-        let ratio = median(results.iter().map(ratio));
-        println!("    {name:28} {added:7.1} ns   ratio {ratio:.2}");
-    }
-}
-
-/// A token of the length of Fiskil's.
-fn token() -> String {
-    "x".repeat(350)
-}
-
-fn warm_layer() -> FiskilAuthLayer {
-    let tokens = service_fn(|_: TokenRequest| async {
-        Token::new(token(), Duration::from_secs(24 * 60 * 60))
-    });
-    let layer = FiskilAuthLayer::with_token_service(Credentials::new("id", "secret"), tokens);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    runtime.block_on(layer.tokens().token()).unwrap();
-    layer
-}
-
-/// Answers at once, and drops the request.
-#[derive(Clone)]
-struct Bare;
-
-impl Service<Request<()>> for Bare {
-    type Response = Response<()>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<()>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<()>) -> Self::Future {
-        drop(black_box(request));
-        ready(Ok(Response::new(())))
-    }
-}
-
-/// What is commonly written: the token behind a mutex, formatted each time.
-#[derive(Clone)]
-struct Naive {
-    token: Arc<Mutex<Option<String>>>,
-    inner: Bare,
-}
-
-impl Naive {
-    fn new() -> Self {
-        let token = Arc::new(Mutex::new(Some(token())));
-        Self { token, inner: Bare }
-    }
-}
-
-impl Service<Request<()>> for Naive {
-    type Response = Response<()>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<()>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: Request<()>) -> Self::Future {
-        let token = self.token.lock().unwrap().clone().unwrap();
-        let header = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
-        request.headers_mut().insert(AUTHORIZATION, header);
-        self.inner.call(request)
+        Box::new(move |times| (0..times).for_each(|_| call(&mut service, &uri)))
     }
 }
