@@ -93,20 +93,16 @@ pub(crate) fn pass<B>(
     response: Response<B>,
     token: Option<Arc<CachedToken>>,
 ) -> Response<ResponseBody<B>> {
-    let Some(token) = token else {
-        return response.map(|body| ResponseBody::new(body, None));
-    };
     let grpc = response.status() == StatusCode::OK && is_grpc(response.headers());
     let rejected = response.status() == StatusCode::UNAUTHORIZED
         || grpc && is_grpc_rejection(response.headers());
-    if !rejected {
-        let watched = grpc.then_some(token);
-        return response.map(|body| ResponseBody::new(body, watched));
-    }
-    let mut response = response.map(|body| ResponseBody::new(body, None));
     // An answer with our own error is a failure of another layer's exchange.
-    let ours = response.extensions().get::<Error>().is_some();
-    if !ours && token.reject() {
+    let token = token
+        .filter(|_| grpc || rejected)
+        .filter(|_| response.extensions().get::<Error>().is_none());
+    let another = rejected && token.as_ref().is_some_and(|token| token.reject());
+    let mut response = response.map(|body| ResponseBody::new(body, token.filter(|_| !rejected)));
+    if another {
         response.extensions_mut().insert(AnotherToken);
     }
     response

@@ -7,6 +7,25 @@ use serde_core::Deserializer as _;
 use serde_core::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::{Deserializer, Value};
+use zeroize::Zeroize;
+
+/// A member's value, wiped on drop where it is a string: it may be a secret.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Member(Value);
+
+impl Member {
+    pub(crate) fn value(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        if let Value::String(text) = &mut self.0 {
+            text.zeroize();
+        }
+    }
+}
 
 /// Why there are no members. It quotes nothing: a parser's error does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +42,15 @@ pub(crate) enum Problem {
 pub(crate) fn members<const N: usize>(
     json: &[u8],
     names: [&'static str; N],
-) -> Result<[Option<Value>; N], Problem> {
+) -> Result<[Option<Member>; N], Problem> {
     match json.trim_ascii_start().first() {
         None => return Err(Problem::Empty),
         Some(b'{') => {}
         Some(_) => return Err(Problem::NotAnObject),
     }
-    let mut parser = Deserializer::from_slice(json);
+    // The parser would not look into what is passed over.
+    let json = str::from_utf8(json).map_err(|_| Problem::Invalid)?;
+    let mut parser = Deserializer::from_str(json);
     parser
         .deserialize_map(Members { names })
         .and_then(|members| parser.end().map(|()| members))
@@ -45,7 +66,7 @@ struct Members<const N: usize> {
 }
 
 impl<'de, const N: usize> Visitor<'de> for Members<N> {
-    type Value = [Option<Value>; N];
+    type Value = [Option<Member>; N];
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -58,10 +79,10 @@ impl<'de, const N: usize> Visitor<'de> for Members<N> {
             match named.find(|(name, _)| **name == key) {
                 None => drop(map.next_value::<IgnoredAny>()?),
                 Some((_, Some(_))) => return Err(A::Error::custom("")),
-                Some((_, member)) => *member = Some(map.next_value::<Value>()?),
+                Some((_, member)) => *member = Some(Member(map.next_value()?)),
             }
         }
-        Ok(members.map(|member| member.filter(|value| !value.is_null())))
+        Ok(members.map(|member| member.filter(|member| !member.0.is_null())))
     }
 }
 
@@ -69,14 +90,15 @@ impl<'de, const N: usize> Visitor<'de> for Members<N> {
 mod tests {
     use super::*;
 
-    fn a_and_b(json: &str) -> Result<[Option<Value>; 2], Problem> {
-        members(json.as_bytes(), ["a", "b"])
+    fn a_and_b(json: impl AsRef<[u8]>) -> Result<[Option<Member>; 2], Problem> {
+        members(json.as_ref(), ["a", "b"])
     }
 
     #[test]
     fn members_come_by_name_and_others_are_passed_over() {
         let [a, b] = a_and_b(r#" {"c": [{"a": 0}], "\u0062": true, "a": "x"} "#).unwrap();
-        assert_eq!((a, b), (Some("x".into()), Some(true.into())));
+        assert_eq!(a.unwrap().value(), "x");
+        assert_eq!(b.unwrap().value(), &true);
     }
 
     #[test]
@@ -97,5 +119,7 @@ mod tests {
         ] {
             assert_eq!(a_and_b(json), Err(problem), "{json}");
         }
+        let in_what_is_passed_over = b"{\"c\": \"\xff\", \"a\": \"x\"}";
+        assert_eq!(a_and_b(in_what_is_passed_over), Err(Problem::Invalid));
     }
 }

@@ -6,19 +6,24 @@ use zeroize::Zeroizing;
 
 /// Whether the text has a piece of one of the secrets in it: eight characters
 /// in a row, or all of a shorter secret; as it is, percent-encoded (RFC 3986,
-/// section 2.1) or in base64 (RFC 4648, sections 4 and 5, also as a part of
-/// something longer). Empty secrets are passed over.
+/// section 2.1), in base64 (RFC 4648, sections 4 and 5, also as a part of
+/// something longer), in hex, or byte by byte as `Debug` writes a `Vec<u8>`.
+/// Empty secrets are passed over.
 pub(crate) fn reveals(text: &str, secrets: &[&str]) -> bool {
     let decoded = percent_decoded(text);
     // As `Debug` and JSON write quotes and backslashes.
     let unescaped = without_backslashes(text.as_bytes());
     let base64 = in_standard_alphabet(&decoded);
+    let numbers = numbers(text);
+    let hex_texts = [0, 1].map(|offset| hex_decoded(text, offset));
     secrets.iter().any(|secret| {
         let secret = secret.as_bytes();
         share_a_piece(text.as_bytes(), secret)
             || share_a_piece(&decoded, secret)
             || share_a_piece(&unescaped, &without_backslashes(secret))
             || (0..3).any(|offset| share_a_piece(&base64, &base64_at(offset, secret)))
+            || share_a_piece(&numbers, secret)
+            || hex_texts.iter().any(|bytes| share_a_piece(bytes, secret))
     })
 }
 
@@ -57,6 +62,28 @@ fn hex(digit: u8) -> Option<u8> {
     char::from(digit)
         .to_digit(16)
         .and_then(|value| value.try_into().ok())
+}
+
+/// The numbers in the text, as bytes; 0 for one that is no byte.
+fn numbers(text: &str) -> Vec<u8> {
+    text.split(|character: char| !character.is_ascii_digit())
+        .filter(|digits| !digits.is_empty())
+        .map(|digits| digits.parse().unwrap_or_default())
+        .collect()
+}
+
+/// What the text is in hex, from its first character on or its second; 0 for
+/// what is no hex.
+fn hex_decoded(text: &str, offset: usize) -> Vec<u8> {
+    let pairs = text.as_bytes().get(offset..).unwrap_or_default().chunks(2);
+    pairs
+        .map(|pair| match pair {
+            [high, low] => hex(*high)
+                .zip(hex(*low))
+                .map_or(0, |(high, low)| high << 4 | low),
+            _ => 0,
+        })
+        .collect()
 }
 
 /// The URL-safe alphabet differs from the standard one in two characters.
@@ -136,6 +163,22 @@ mod tests {
         assert!(reveals("a=%2fYg%3D%3D%3F%26~", &[SECRET]));
         assert!(reveals("100%, %zz, %5%41b%63defgh%", &["Abcdefgh"]));
         assert!(!reveals("100%, %zz, %5%41b%63defg%", &["Abcdefgh"]));
+    }
+
+    #[test]
+    fn a_list_of_bytes_hides_nothing() {
+        let bytes = SECRET.as_bytes();
+        assert!(reveals(&format!("{:?}", &bytes[3..11]), &[SECRET]));
+        assert!(reveals(&format!("{bytes:#?}"), &[SECRET]));
+        assert!(!reveals(&format!("{:?}", &bytes[3..10]), &[SECRET]));
+        assert!(!reveals("1, 999, 22", &["\u{1}\u{16}"]));
+    }
+
+    #[test]
+    fn hex_hides_nothing() {
+        // "Zm9v/Yg=", eight characters of the secret, and seven of them.
+        assert!(reveals("x5A6d39762f59673dx", &[SECRET]));
+        assert!(!reveals("x5A6d39762f5967x", &[SECRET]));
     }
 
     #[test]

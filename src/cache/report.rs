@@ -1,5 +1,6 @@
 //! What an operator sees of an exchange: one tracing event.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -72,7 +73,13 @@ fn failed(failure: &Error, duration_ms: u64, generation: u64) {
 
 /// The sources, which hold no secret.
 fn cause(failure: &Error) -> Option<String> {
-    let causes: Vec<_> = causes(failure).skip(1).map(ToString::to_string).collect();
+    let text = |error: &dyn std::error::Error| {
+        let mut text = String::new();
+        // Not `to_string`, which panics where a foreign `fmt` fails.
+        let _ = write!(text, "{error}");
+        text
+    };
+    let causes: Vec<_> = causes(failure).skip(1).map(|error| text(error)).collect();
     (!causes.is_empty()).then(|| causes.join(": "))
 }
 

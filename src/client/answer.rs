@@ -6,11 +6,11 @@ use std::time::Duration;
 use http::{Response, StatusCode};
 use http_body::Body;
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use super::body::{self, Incomplete};
 use super::refusal;
-use crate::{BoxError, Error, ErrorKind, Token, TokenRequest, json, redact};
+use crate::json::{self, Member};
+use crate::{BoxError, Error, ErrorKind, Token, TokenRequest, redact};
 
 pub(super) async fn read<R>(response: Response<R>, request: &TokenRequest) -> Result<Token, Error>
 where
@@ -44,8 +44,8 @@ fn token(body: &[u8]) -> Result<Token, Problem> {
     let names = ["token", "access_token", "token_type", "expires_in"];
     let [token, access_token, token_type, expires_in] =
         json::members(body, names).map_err(describe)?;
-    let token = text(token, "its `token` is not a string")?;
-    let access_token = text(access_token, "its `access_token` is not a string")?;
+    let token = text(&token, "its `token` is not a string")?;
+    let access_token = text(&access_token, "its `access_token` is not a string")?;
     let value = match (token, access_token) {
         (Some(token), Some(access_token)) if token != access_token => {
             return Err("its `token` and `access_token` differ".into());
@@ -53,17 +53,16 @@ fn token(body: &[u8]) -> Result<Token, Problem> {
         (Some(value), _) | (None, Some(value)) => value,
         (None, None) => return Err("it has no `token`".into()),
     };
-    let scheme = text(token_type, "its `token_type` is not a string")?;
+    let scheme = text(&token_type, "its `token_type` is not a string")?;
     if scheme.is_some_and(|scheme| !scheme.eq_ignore_ascii_case("bearer")) {
         return Err("its `token_type` is not Bearer".into());
     }
     let expires_in = match expires_in {
         None => DEFAULT_LIFETIME,
-        Some(value) => {
-            seconds(&value).ok_or("its `expires_in` is not a number of seconds, 1 or more")?
-        }
+        Some(value) => seconds(value.value())
+            .ok_or("its `expires_in` is not a number of seconds, 1 or more")?,
     };
-    Token::new(value.as_str(), expires_in).map_err(|error| error.to_string().into())
+    Token::new(value, expires_in).map_err(|error| error.to_string().into())
 }
 
 fn describe(problem: json::Problem) -> Problem {
@@ -77,14 +76,13 @@ fn describe(problem: json::Problem) -> Problem {
     .into()
 }
 
-fn text(
-    member: Option<Value>,
+fn text<'a>(
+    member: &'a Option<Member>,
     problem: &'static str,
-) -> Result<Option<Zeroizing<String>>, &'static str> {
+) -> Result<Option<&'a str>, &'static str> {
     match member {
         None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(Zeroizing::new(text))),
-        Some(_) => Err(problem),
+        Some(member) => member.value().as_str().map(Some).ok_or(problem),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Answers other than success, as errors.
 
 use http::{StatusCode, response};
-use serde_json::Value;
 
 use super::retry_after;
-use crate::{Error, ErrorKind, TokenRequest, json, redact};
+use crate::json::{self, Member};
+use crate::{Error, ErrorKind, TokenRequest, redact};
 
 /// A redirect is the end of it: the secret in the body would go along.
 pub(super) fn redirect(status: StatusCode) -> Error {
@@ -24,7 +24,7 @@ pub(super) fn describe(head: &response::Parts, body: &[u8], request: &TokenReque
     let (kind, text) = classify(status);
     let error = Error::new(kind, text);
     let transient = error.is_transient() || object.is_temporary();
-    let shown = |member: &Option<Value>| {
+    let shown = |member: &Option<Member>| {
         let text = object.plain(member)?;
         (!request.is_revealed_by(text)).then(|| text.into())
     };
@@ -37,13 +37,13 @@ pub(super) fn describe(head: &response::Parts, body: &[u8], request: &TokenReque
 /// Fiskil's error object, every member of which may be missing or odd. Its
 /// `message` is never read.
 struct ErrorObject {
-    id: Option<Value>,
-    name: Option<Value>,
-    temporary: Option<Value>,
-    timeout: Option<Value>,
+    id: Option<Member>,
+    name: Option<Member>,
+    temporary: Option<Member>,
+    timeout: Option<Member>,
     /// Of no use in a refusal, but nothing to show either.
-    token: Option<Value>,
-    access_token: Option<Value>,
+    token: Option<Member>,
+    access_token: Option<Member>,
 }
 
 impl ErrorObject {
@@ -71,20 +71,24 @@ impl ErrorObject {
     fn is_temporary(&self) -> bool {
         [&self.temporary, &self.timeout]
             .into_iter()
-            .any(|flag| *flag == Some(Value::Bool(true)))
+            .any(|flag| flag.as_ref().is_some_and(|flag| *flag.value() == true))
     }
 
     /// A member's text, if it is a plain identifier and no token of this answer.
-    fn plain<'a>(&self, member: &'a Option<Value>) -> Option<&'a str> {
-        let text = member.as_ref()?.as_str()?;
+    fn plain<'a>(&self, member: &'a Option<Member>) -> Option<&'a str> {
+        let text = text_of(member)?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
         let tokens = [&self.token, &self.access_token];
-        let tokens = tokens.map(|token| token.as_ref().and_then(Value::as_str).unwrap_or(""));
+        let tokens = tokens.map(|token| text_of(token).unwrap_or_default());
         let shown = (1..=128).contains(&text.len())
             && text.bytes().all(plain)
             && !redact::reveals(text, &tokens);
         shown.then_some(text)
     }
+}
+
+fn text_of(member: &Option<Member>) -> Option<&str> {
+    member.as_ref()?.value().as_str()
 }
 
 fn classify(status: StatusCode) -> (ErrorKind, &'static str) {

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::Value;
 use tokio::runtime::Handle;
+use tokio::sync::Mutex;
 use tracing::warn;
 use zeroize::Zeroizing;
 
 use super::{Credentials, ProvideCredentials, find_problem};
-use crate::{BoxError, Error, ErrorKind, json};
+use crate::json::{self, Member};
+use crate::{BoxError, Error, ErrorKind};
 
 /// Provides the pair in a JSON file, as a secret manager mounts it: a Vault
 /// agent's template, a Kubernetes secret.
@@ -47,6 +48,8 @@ pub struct CredentialsFile {
     path: Arc<Path>,
     /// Every user could read it when it was read last.
     exposed: Arc<AtomicBool>,
+    /// Held while it is read: where that hangs, one thread hangs and no more.
+    reading: Arc<Mutex<()>>,
 }
 
 impl CredentialsFile {
@@ -55,6 +58,7 @@ impl CredentialsFile {
         Self {
             path: path.into().into(),
             exposed: Arc::default(),
+            reading: Arc::default(),
         }
     }
 
@@ -78,7 +82,14 @@ impl ProvideCredentials for CredentialsFile {
         // A mounted volume can be slow or hang, and must not take a thread of
         // the runtime along. Where there is none, nothing is held up.
         let (pair, exposed) = match Handle::try_current() {
-            Ok(runtime) => runtime.spawn_blocking(read).await??,
+            Ok(runtime) => {
+                let reading = self.reading.clone().lock_owned().await;
+                let read = move || {
+                    let _reading = reading;
+                    read()
+                };
+                runtime.spawn_blocking(read).await??
+            }
             Err(_) => read()?,
         };
         self.warn_if_exposed(exposed);
@@ -172,14 +183,14 @@ fn unreadable(error: io::Error) -> Problem {
 
 fn parse(content: &[u8]) -> Result<Credentials, Problem> {
     let [id, secret] = json::members(content, ["client_id", "client_secret"]).map_err(malformed)?;
-    let id = text(id, "has no client_id that is a string")?;
-    let secret = text(secret, "has no client_secret that is a string")?;
-    if find_problem(&id).is_some() {
+    let id = text(&id, "has no client_id that is a string")?;
+    let secret = text(&secret, "has no client_secret that is a string")?;
+    if find_problem(id).is_some() {
         return Err(unusable(
             "has a client_id that is empty or has a control character",
         ));
     }
-    if find_problem(&secret).is_some() {
+    if find_problem(secret).is_some() {
         return Err(unusable(
             "has a client_secret that is empty or has a control character",
         ));
@@ -198,11 +209,9 @@ fn malformed(problem: json::Problem) -> Problem {
     }
 }
 
-fn text(member: Option<Value>, problem: &'static str) -> Result<String, Problem> {
-    match member {
-        Some(Value::String(text)) => Ok(text),
-        _ => Err(Problem::lasting(problem, WRITE)),
-    }
+fn text<'a>(member: &'a Option<Member>, problem: &'static str) -> Result<&'a str, Problem> {
+    let text = member.as_ref().and_then(|member| member.value().as_str());
+    text.ok_or(Problem::lasting(problem, WRITE))
 }
 
 fn unusable(problem: &'static str) -> Problem {

@@ -12,7 +12,6 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
-use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tower_service::Service;
 
@@ -20,7 +19,7 @@ use super::fault::Outcome;
 use super::state::{Shared, State};
 use super::{SandboxBody, answer};
 use crate::BoxError;
-use crate::json;
+use crate::json::{self, Member};
 
 /// A sandbox's token endpoint and API as a tower service: see
 /// [`Sandbox::service`](super::Sandbox::service).
@@ -146,10 +145,9 @@ fn serve_api(state: &mut State, head: &Parts, now: Instant) -> Response<SandboxB
 }
 
 fn pair(body: &[u8]) -> Option<(String, String)> {
-    match json::members(body, ["client_id", "client_secret"]).ok()? {
-        [Some(Value::String(id)), Some(Value::String(secret))] => Some((id, secret)),
-        _ => None,
-    }
+    let [id, secret] = json::members(body, ["client_id", "client_secret"]).ok()?;
+    let text = |member: Option<Member>| Some(member?.value().as_str()?.to_owned());
+    Some((text(id)?, text(secret)?))
 }
 
 /// The head of an exchange as it may be kept and shown.
