@@ -263,3 +263,22 @@ async fn grpc_status_16_counts_on_http_200_only() {
         assert_eq!(layer.tokens().status().rejections, rejections, "{status}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_with_an_error_of_ours_rejects_nothing_in_its_trailers_either() {
+    let layer = layer(&Tokens::new());
+    let api = service_fn(|_: Request<()>| async {
+        let status = ("grpc-status".parse().unwrap(), "16".parse().unwrap());
+        let frames = [Ok::<_, Infallible>(Frame::<Bytes>::trailers(
+            HeaderMap::from_iter([status]),
+        ))];
+        let response = Response::builder()
+            .header("content-type", "application/grpc")
+            .extension(fiskil_auth::Error::other("another layer's"));
+        let body = StreamBody::new(futures_util::stream::iter(frames));
+        Ok::<_, Infallible>(response.body(body).unwrap())
+    });
+    let response = layer.layer(api).oneshot(Request::new(())).await.unwrap();
+    response.into_body().collect().await.unwrap();
+    assert_eq!(layer.tokens().status().rejections, 0);
+}

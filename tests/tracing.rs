@@ -204,6 +204,24 @@ async fn the_causes_of_a_failure_are_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cause_that_can_not_be_displayed_does_not_silence_the_event() {
+    #[derive(Debug)]
+    struct Mute;
+    impl fmt::Display for Mute {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            Err(fmt::Error)
+        }
+    }
+    impl std::error::Error for Mute {}
+
+    let (log, _guard) = Log::new();
+    let tokens = Tokens::new();
+    tokens.answer(|_| async { Err(Mute.into()) });
+    layer(&tokens).tokens().token().await.unwrap_err();
+    assert_eq!(log.take().field("message"), "token exchange failed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_renewal_that_fails_names_the_token_that_stays_in_use() {
     let (log, _guard) = Log::new();
     let tokens = Tokens::new();

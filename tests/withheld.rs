@@ -188,6 +188,39 @@ async fn a_chain_that_is_too_long_to_be_searched_is_withheld() {
     }
 }
 
+/// An error that can only be shown by `Debug`.
+#[derive(Debug)]
+struct Mute(#[allow(dead_code)] &'static str);
+
+impl std::fmt::Display for Mute {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Err(std::fmt::Error)
+    }
+}
+
+impl std::error::Error for Mute {}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_can_not_be_displayed_is_searched_all_the_same() {
+    for (text, kept) in [(TEXT, false), ("no route to host", true)] {
+        let tokens = Tokens::new();
+        tokens.answer(move |_| async move { Err(Mute(text).into()) });
+        let error = support::layer(&tokens).tokens().token().await.unwrap_err();
+        assert_eq!(error.source().is_some(), kept, "{error:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_lists_the_bytes_of_the_secret_is_withheld() {
+    let tokens = Tokens::new();
+    tokens.answer(|_| async {
+        let answer = [b"\xff: ", "client-secret".as_bytes()].concat();
+        Err(String::from_utf8(answer).unwrap_err().into())
+    });
+    let error = support::layer(&tokens).tokens().token().await.unwrap_err();
+    assert!(error.source().is_none(), "{error:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_error_made_for_the_purpose_is_searched_as_any_other() {
     for (text, kept) in [(TEXT, false), ("the vault is sealed", true)] {
