@@ -121,7 +121,7 @@ impl fmt::Debug for Credentials {
 ///     // …
 /// }
 ///
-/// # #[cfg(feature = "https")]
+/// # #[cfg(feature = "_https")]
 /// let layer = FiskilAuthLayer::new(from_vault);
 /// ```
 ///

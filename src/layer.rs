@@ -46,7 +46,8 @@ impl FiskilAuthLayer {
     ///
     /// Does no I/O and needs no runtime. Trouble with the TLS set-up is the
     /// first request's error.
-    #[cfg(feature = "https")]
+    #[cfg(feature = "_https")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "https", feature = "aws-lc-rs"))))]
     #[must_use]
     pub fn new(credentials: impl ProvideCredentials) -> Self {
         let endpoint = Uri::from_static(crate::client::ENDPOINT);
@@ -61,7 +62,8 @@ impl FiskilAuthLayer {
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the base
     /// is not `https://host[:port][/path]` (`http://` is for loopback only), or
     /// has userinfo or a query.
-    #[cfg(feature = "https")]
+    #[cfg(feature = "_https")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "https", feature = "aws-lc-rs"))))]
     pub fn with_base_url(
         credentials: impl ProvideCredentials,
         base: impl TryInto<Uri>,
@@ -119,7 +121,7 @@ impl FiskilAuthLayer {
 
     /// For a server's side, such as an `axum::Router` or a tonic server: every
     /// request carries the token, whatever its URI says, and whatever its caller
-    /// sent as `Authorization` is replaced.
+    /// sent as `Authorization` is replaced. `CONNECT` alone passes as it is.
     ///
     /// Over HTTP/1, requests to a server commonly name no origin, and carry the
     /// token anyway. Over HTTP/2, and from callers that think they speak to a
@@ -163,5 +165,5 @@ impl<S> Layer<S> for FiskilAuthLayer {
     }
 }
 
-#[cfg(feature = "https")]
+#[cfg(feature = "_https")]
 const TOKEN_PATH: &str = "/v1/token";

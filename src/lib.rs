@@ -11,7 +11,7 @@
 //! use fiskil_auth::{Credentials, FiskilAuthLayer};
 //! use tower::ServiceBuilder;
 //!
-//! # #[cfg(feature = "https")]
+//! # #[cfg(feature = "_https")]
 //! # fn stack<C>(client: C) -> Result<(), fiskil_auth::Error> {
 //! let service = ServiceBuilder::new()
 //!     .layer(FiskilAuthLayer::new(Credentials::from_env()?))
@@ -93,7 +93,7 @@
 //! | `https` | yes | [`FiskilAuthLayer::new`] and `with_base_url`: hyper, rustls with ring, the platform's trust store |
 //! | `client` | with `https` | [`TokenClient`]: the exchange over an HTTP client of your own; [`CredentialsFile`] |
 //! | `retry` | yes | retry policies, and the attempts of the default HTTPS client |
-//! | `aws-lc-rs` | no | aws-lc-rs in the place of ring, also where both are compiled in |
+//! | `aws-lc-rs` | no | what `https` brings, with aws-lc-rs in the place of ring, also where both are compiled in |
 //! | `sandbox` | no | [`sandbox`]: an in-process Fiskil for tests |
 //!
 //! Without default features the core remains: bring a token service.
@@ -109,7 +109,7 @@ pub mod docs;
 mod error;
 mod error_for_auth;
 mod future;
-#[cfg(feature = "https")]
+#[cfg(feature = "_https")]
 mod https;
 #[cfg(feature = "client")]
 mod json;
