@@ -87,6 +87,7 @@ impl<'de, const N: usize> Visitor<'de> for Members<N> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

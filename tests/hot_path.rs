@@ -5,7 +5,6 @@
 //! request, one more word in the state of a request that is sent.
 #![allow(clippy::unwrap_used)]
 
-#[allow(dead_code, unreachable_pub, missing_docs, clippy::panic)]
 #[path = "../benches/support/stacks.rs"]
 mod stacks;
 

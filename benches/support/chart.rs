@@ -1,4 +1,10 @@
 //! The hot path's ratios as a picture.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing
+)]
 
 use std::fmt::Write;
 

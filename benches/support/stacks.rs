@@ -1,5 +1,15 @@
 //! The stacks that are measured: a bare service, and what puts a header on its
 //! requests.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::new_without_default
+)]
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};

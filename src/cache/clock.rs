@@ -78,7 +78,7 @@ impl Clock {
         }
     }
 
-    /// Whether these ticks have not passed yet. It never says so too late.
+    /// Whether these ticks have not passed yet.
     pub(super) fn is_before(&self, ticks: u64) -> bool {
         let now = if ticks & 1 == 0 {
             coarse::now().unwrap_or(u64::MAX)
@@ -124,8 +124,7 @@ fn coarse_ticks(until: Instant) -> Option<u64> {
         return None;
     }
     let left = until.saturating_duration_since(after);
-    let nanos = left.saturating_sub(coarse::LAG).as_nanos();
-    Some(coarse.saturating_add(u64::try_from(nanos).ok()?))
+    Some(coarse.saturating_add(coarse::ticks(left.saturating_sub(coarse::LAG))))
 }
 
 #[cfg(all(test, not(loom)))]
@@ -148,7 +147,7 @@ mod tests {
         assert!(!clock.is_before(near));
         assert!(!clock.is_before(clock.ticks(monotonic())));
         assert!(!clock.is_before(0));
-        assert_eq!(hour % 2 == 0, coarse::now().is_some());
+        assert_eq!(hour.is_multiple_of(2), coarse::now().is_some());
     }
 
     #[tokio::test(start_paused = true)]

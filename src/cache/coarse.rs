@@ -2,31 +2,45 @@
 
 use std::time::Duration;
 
-/// Nanoseconds since some instant, never set back; late by [`LAG`] at most.
-/// `None` where the system has no such clock that is safe to read.
+/// Its ticks since some instant, never set back; commonly late by [`LAG`] at
+/// most. `None` where the system has no such clock.
 pub(super) fn now() -> Option<u64> {
     imp::now()
 }
 
+/// How many of its ticks `span` has.
+pub(super) fn ticks(span: Duration) -> u64 {
+    imp::ticks(span)
+}
+
 /// The kernel notes the time at its timer interrupts, of which it has 100 a
-/// second at least. Twice that, for an interrupt that comes late.
+/// second at least. Twice that, for one that is late. On a machine that stands
+/// still for longer, nothing is in time: a token's margin is for that.
 pub(super) const LAG: Duration = Duration::from_millis(20);
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod imp {
-    use rustix::time::{ClockId, clock_gettime};
+    use std::time::Duration;
 
     pub(super) fn now() -> Option<u64> {
-        let now = clock_gettime(ClockId::MonotonicCoarse);
-        let seconds = u64::try_from(now.tv_sec).ok()?;
-        let nanos = u64::try_from(now.tv_nsec).ok()?;
-        seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
+        // Without a store to a static, which all threads would share.
+        Some(coarsetime::Instant::now_without_cache_update().as_ticks())
+    }
+
+    pub(super) fn ticks(span: Duration) -> u64 {
+        coarsetime::Duration::from(span).as_ticks()
     }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod imp {
+    use std::time::Duration;
+
     pub(super) fn now() -> Option<u64> {
         None
+    }
+
+    pub(super) fn ticks(_: Duration) -> u64 {
+        0
     }
 }

@@ -73,14 +73,15 @@ fn failed(failure: &Error, duration_ms: u64, generation: u64) {
 
 /// The sources, which hold no secret.
 fn cause(failure: &Error) -> Option<String> {
-    let text = |error: &dyn std::error::Error| {
-        let mut text = String::new();
-        // Not `to_string`, which panics where a foreign `fmt` fails.
-        let _ = write!(text, "{error}");
-        text
-    };
-    let causes: Vec<_> = causes(failure).skip(1).map(|error| text(error)).collect();
+    let causes: Vec<_> = causes(failure).skip(1).map(text).collect();
     (!causes.is_empty()).then(|| causes.join(": "))
+}
+
+/// Not `to_string`, which panics where a foreign `fmt` fails.
+fn text(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = String::new();
+    let _ = write!(text, "{error}");
+    text
 }
 
 const TARGET: &str = "fiskil_auth";
