@@ -6,7 +6,9 @@
 //! counts what it saw.
 //!
 //! - [`Sandbox::service`] is a tower service without sockets. Its clock is
-//!   tokio's, so a test under paused time sees a token expire at once.
+//!   tokio's, so a test under paused time sees a token expire at once. Let the
+//!   test start paused: the layer looks at a clock that runs once a second only,
+//!   and would notice by then that it was paused in the middle.
 //! - [`Sandbox::serve_https`] serves the same over HTTPS on loopback, for tests
 //!   that should go through a real HTTP client.
 //!

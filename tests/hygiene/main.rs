@@ -3,7 +3,7 @@
 //! Breaks of the source that these tests catch: `Debug` derived for
 //! `Credentials`, `Token`, `Pair`, `SandboxBody` or the sandbox's state; a header
 //! that is not marked sensitive; `message`, the parser's error or the received
-//! body in an error; `showable` text that is not searched; a public type that
+//! body in an error; an id or a name that is not searched; a public type that
 //! this list does not know.
 #![allow(
     unreachable_pub,
