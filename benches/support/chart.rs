@@ -13,7 +13,7 @@ pub fn draw(groups: &[(&str, Vec<(&str, f64)>)]) -> String {
     let height = TOP + groups.len() as f64 * GROUP + 30.0;
     let longest = groups.iter().flat_map(|(_, bars)| bars);
     let longest = longest.map(|(_, ratio)| *ratio).fold(1.0, f64::max);
-    let scale = (WIDTH - LEFT - 60.0) / longest;
+    let scale = (WIDTH - LEFT - LABEL) / longest;
     let mut svg = format!(
         "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' \
          font-family='sans-serif' font-size='13' fill='#222'>\n\
@@ -52,6 +52,8 @@ pub fn draw(groups: &[(&str, Vec<(&str, f64)>)]) -> String {
 const WIDTH: f64 = 820.0;
 const LEFT: f64 = 230.0;
 const TOP: f64 = 62.0;
+/// Room for a name to the right of the longest bar.
+const LABEL: f64 = 170.0;
 const GROUP: f64 = 64.0;
 const BAR: f64 = 17.0;
 const COLORS: [(&str, &str); 3] = [

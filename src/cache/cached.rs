@@ -12,7 +12,10 @@ use super::sync::{AtomicU64, Ordering, Slot};
 use crate::Token;
 
 /// The current token, as requests carry it. It knows its cache, so that a
-/// request needs to keep nothing else to report a rejection.
+/// request needs to keep nothing else to report a rejection. Aligned so that no
+/// two copies' reference counts share a cache line: processors fetch two of 64
+/// bytes at once.
+#[repr(align(128))]
 pub(crate) struct CachedToken {
     token: Token,
     value: Arc<Value>,
