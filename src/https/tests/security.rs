@@ -1,7 +1,5 @@
 //! Where the secret must not go, and what TLS is made of.
 
-use rustls::ProtocolVersion;
-
 use super::*;
 
 #[tokio::test]
@@ -27,15 +25,6 @@ async fn no_redirect_is_followed_wherever_it_leads_and_however_it_is_meant() {
         }
         assert_eq!(elsewhere.connections(), 0, "{status}");
     }
-}
-
-#[test]
-fn tls_has_two_versions_and_neither_is_older_than_1_2() {
-    let versions: Vec<_> = rustls::ALL_VERSIONS.iter().map(|v| v.version).collect();
-    assert_eq!(
-        versions,
-        [ProtocolVersion::TLSv1_3, ProtocolVersion::TLSv1_2]
-    );
 }
 
 /// With both providers compiled in there is no default that rustls could choose.
