@@ -1,6 +1,35 @@
-//! Where the secret must not go, and what TLS is made of.
+//! Where the secret must not go.
+//!
+//! Breaks tried, each caught here: a verifier that ignores the name, the end or
+//! the beginning of a certificate; one of these taken for a transient failure.
 
 use super::*;
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_certificate_for_another_host_or_another_time_is_refused_before_the_secret_is_sent() {
+    let elsewhere = CertificateParams::new(["api.fiskil.com".to_owned()]).unwrap();
+    let [mut expired, mut early] = [certificate(), certificate()];
+    expired.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    early.not_before = rcgen::date_time_ymd(4000, 1, 1);
+    for (certificate, problem) in [
+        (elsewhere, "NotValidForName"),
+        (expired, "Expired"),
+        (early, "NotValidYet"),
+    ] {
+        // The second answer is for whoever tries again.
+        let answers = &[TOKEN, TOKEN];
+        let server = Server::start_tls_with(answers, certificate, rustls::ALL_VERSIONS).await;
+        // It is trusted, but for this.
+        let outcome = exchange_with_trust_store(server.uri("https"), &server.certificate).await;
+        assert!(
+            outcome.contains("outcome: Certificate, transient false"),
+            "{problem}: {outcome}"
+        );
+        assert!(outcome.contains(problem), "{problem}: {outcome}");
+        assert_eq!((server.connections(), server.secrets()), (1, 0));
+    }
+}
 
 #[tokio::test]
 async fn no_redirect_is_followed_wherever_it_leads_and_however_it_is_meant() {
