@@ -1,7 +1,8 @@
 //! Where the secret must not go.
 //!
 //! Breaks tried, each caught here: a verifier that ignores the name, the end or
-//! the beginning of a certificate; one of these taken for a transient failure.
+//! the beginning of a certificate; one of these taken for a transient failure;
+//! redirects that are followed, or taken for a transient failure.
 
 use super::*;
 
@@ -54,6 +55,32 @@ async fn no_redirect_is_followed_wherever_it_leads_and_however_it_is_meant() {
         }
         assert_eq!(elsewhere.connections(), 0, "{status}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn no_redirect_is_followed_from_https_to_http_or_to_another_origin() {
+    let plain = Server::start(&[TOKEN]).await;
+    let other = Server::start_tls(&[TOKEN]).await;
+    for status in [301, 302, 303, 307, 308] {
+        for location in [plain.uri("http"), other.uri("https")] {
+            let location = location.to_string();
+            // The second answer is for whoever tries again.
+            let answers = Box::leak(Box::new([redirect(status, &location), TOKEN]));
+            let server = Server::start_tls(answers).await;
+            // Whoever follows has reason to trust the other one, too.
+            let store = [&*server.certificate, &*other.certificate].concat();
+            let outcome = exchange_with_trust_store(server.uri("https"), &store).await;
+            assert!(
+                outcome.contains("outcome: Refused, transient false"),
+                "{status} {location}: {outcome}"
+            );
+            assert!(outcome.contains(&format!("status: Some({status})")));
+            assert!(!outcome.contains(&location), "{outcome}");
+            assert_eq!(server.connections(), 1, "{status} {location}");
+        }
+    }
+    assert_eq!((plain.connections(), other.connections()), (0, 0));
 }
 
 /// With both providers compiled in there is no default that rustls could choose.
