@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::ffi::OsStr;
 use std::process::Command;
 
 use fiskil_auth::{Credentials, ErrorKind, FiskilAuthLayer};
@@ -51,11 +52,26 @@ fn debug_shows_the_id_only() {
     assert!(!text.contains("the-secret"));
 }
 
+const PROBE: &str = "FISKIL_AUTH_TEST_PROBE";
+
+/// What the test below prints where these are in the environment.
+fn from_env_elsewhere(id: Option<&OsStr>, secret: Option<&OsStr>) -> String {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "--nocapture"])
+        .arg("the_environment_gives_the_pair_or_names_what_is_wrong_with_it")
+        .env(PROBE, "1")
+        .env_remove("FISKIL_CLIENT_ID")
+        .env_remove("FISKIL_CLIENT_SECRET");
+    command.envs(id.map(|id| ("FISKIL_CLIENT_ID", id)));
+    command.envs(secret.map(|secret| ("FISKIL_CLIENT_SECRET", secret)));
+    String::from_utf8(command.output().unwrap().stdout).unwrap()
+}
+
 /// The environment can't be changed safely within a process, so this test runs
 /// itself in others.
 #[test]
 fn the_environment_gives_the_pair_or_names_what_is_wrong_with_it() {
-    const PROBE: &str = "FISKIL_AUTH_TEST_PROBE";
     if std::env::var_os(PROBE).is_some() {
         match Credentials::from_env() {
             Ok(found) => println!(
@@ -63,21 +79,12 @@ fn the_environment_gives_the_pair_or_names_what_is_wrong_with_it() {
                 found.client_id(),
                 found.client_secret().expose_secret()
             ),
-            Err(error) => println!("<{error}>"),
+            Err(error) => println!("<{error}> {error:?}"),
         }
         return;
     }
     let run = |id: Option<&str>, secret: Option<&str>| {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command
-            .args(["--exact", "--nocapture"])
-            .arg("the_environment_gives_the_pair_or_names_what_is_wrong_with_it")
-            .env(PROBE, "1")
-            .env_remove("FISKIL_CLIENT_ID")
-            .env_remove("FISKIL_CLIENT_SECRET");
-        command.envs(id.map(|id| ("FISKIL_CLIENT_ID", id)));
-        command.envs(secret.map(|secret| ("FISKIL_CLIENT_SECRET", secret)));
-        let output = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        let output = from_env_elsewhere(id.map(OsStr::new), secret.map(OsStr::new));
         let text = output.split_once('<').unwrap().1.split_once('>').unwrap().0;
         text.to_owned()
     };
@@ -99,4 +106,32 @@ fn the_environment_gives_the_pair_or_names_what_is_wrong_with_it() {
         run(Some("id"), Some("hush\n")),
         format!("FISKIL_CLIENT_SECRET has a control character in it (a newline at its end?){hint}")
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_unicode_is_named_and_nothing_of_it_is_shown() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let odd = OsStr::from_bytes(b"hush\xffhush");
+    let id = "FISKIL_CLIENT_ID is not Unicode";
+    let secret = "FISKIL_CLIENT_SECRET is not Unicode";
+    for (pair, problem) in [
+        ((odd, "hush".as_ref()), id.to_owned()),
+        (("id".as_ref(), odd), secret.to_owned()),
+        ((odd, odd), format!("{id} and {secret}")),
+    ] {
+        let output = from_env_elsewhere(Some(pair.0), Some(pair.1));
+        assert!(
+            output.contains(&format!("<{problem}: set both to ")),
+            "{output}"
+        );
+        // With its kind and all its sources.
+        assert!(output.contains("kind: Credentials"), "{output}");
+        assert!(!output.contains("hush"), "{output}");
+        assert!(
+            !output.contains("xff") && !output.contains("xFF"),
+            "{output}"
+        );
+    }
 }

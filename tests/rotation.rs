@@ -4,13 +4,14 @@
 //! or after any failure, or without end; exchanging the same pair again; telling
 //! of the provider's second failure instead of the refusal; a deadline for each
 //! exchange; counting the lifetime from the refused exchange; losing the
-//! rejected token on the way; a late answer replacing a newer token.
+//! rejected token on the way; a late answer taken, when another exchange is under
+//! way or when none is.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +24,8 @@ use futures_util::future::join_all;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use support::Tokens;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -205,24 +208,63 @@ async fn both_exchanges_say_which_token_was_rejected() {
     assert_eq!(*rejected.lock().unwrap(), [false, true, true]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_exchange_with_the_old_pair_that_was_given_up_never_replaces_the_new_ones_token() {
-    let tokens = Tokens::new();
-    // The first is answered after its deadline, and after the second one.
-    tokens.answer(|n| async move {
-        tokio::time::sleep(Duration::from_secs(if n == 1 { 15 } else { 1 })).await;
-        Ok(support::token(n))
-    });
-    let provider = Script::new([Ok(pair(1)), Ok(pair(2))]);
-    let layer = FiskilAuthLayer::with_token_service(provider, tokens);
-    let cache = layer.tokens();
-    assert_eq!(cache.token().await.unwrap_err().kind(), ErrorKind::Timeout);
-    tokio::time::advance(Duration::from_secs(2)).await;
-    let value = |token: fiskil_auth::Token| token.header_value().clone();
-    assert_eq!(value(cache.token().await.unwrap()), "Bearer t2");
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    assert_eq!(value(cache.token().await.unwrap()), "Bearer t2");
-    assert_eq!(cache.status().generation, 1);
+/// An exchange that is given up is aborted, and its answer lost, unless it is
+/// being polled at that moment: here its runtime's thread hangs in the poll.
+#[test]
+fn an_exchange_with_the_old_pair_that_was_given_up_never_replaces_the_new_ones_token() {
+    for late_after_the_second in [false, true] {
+        // Met when the first exchange is being polled, and when it may end.
+        let gate = Arc::new(Barrier::new(2));
+        let (finish, finished) = watch::channel(late_after_the_second);
+        let tokens = Tokens::new();
+        let held = gate.clone();
+        tokens.answer(move |n| {
+            let (held, mut finished) = (held.clone(), finished.clone());
+            async move {
+                if n == 1 {
+                    held.wait();
+                    held.wait();
+                } else {
+                    finished.wait_for(|finished| *finished).await.unwrap();
+                }
+                Ok(support::token(n))
+            }
+        });
+        let provider = Script::new([Ok(pair(1)), Ok(pair(2))]);
+        let cache = FiskilAuthLayer::with_token_service(provider, tokens).tokens();
+        let (stalled, live) = (paused_runtime(), paused_runtime());
+        let (one, other) = (cache.clone(), cache.clone());
+        let first = std::thread::spawn(move || stalled.block_on(one.token()));
+        gate.wait();
+        live.block_on(async {
+            assert_eq!(cache.token().await.unwrap_err().kind(), ErrorKind::Timeout);
+            tokio::time::advance(Duration::from_secs(2)).await;
+        });
+        let second = live.spawn(async move { other.token().await });
+        live.block_on(support::settle());
+        let known = |generation| {
+            let status = cache.status();
+            assert_eq!((status.fetches, status.failures), (2, 1));
+            assert_eq!(status.generation, generation);
+        };
+        known(late_after_the_second.into());
+        // The first is answered at last, and its runtime runs to the end.
+        gate.wait();
+        assert_eq!(first.join().unwrap().is_ok(), late_after_the_second);
+        known(late_after_the_second.into());
+        finish.send_replace(true);
+        let value = |token: fiskil_auth::Token| token.header_value().clone();
+        live.block_on(async {
+            assert_eq!(value(second.await.unwrap().unwrap()), "Bearer t2");
+            assert_eq!(value(cache.token().await.unwrap()), "Bearer t2");
+        });
+        known(1);
+    }
+}
+
+fn paused_runtime() -> Runtime {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_time().start_paused(true).build().unwrap()
 }
 
 #[tokio::test(start_paused = true)]

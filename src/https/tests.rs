@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod security;
+mod tls;
 
 use std::any::Any;
 use std::env;
@@ -11,8 +12,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustls::ServerConfig;
+use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, SupportedProtocolVersion};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -84,7 +86,7 @@ fn a_bad_certificate_is_found_however_often_io_errors_wrap_it() {
 #[tokio::test]
 async fn a_certificate_that_the_platform_trusts_is_accepted() {
     let server = Server::start_tls(&[TOKEN]).await;
-    let outcome = exchange_with_trust_store(&server, &server.certificate).await;
+    let outcome = exchange_with_trust_store(server.uri("https"), &server.certificate).await;
     assert!(outcome.contains("outcome: token"), "{outcome}");
 }
 
@@ -93,7 +95,7 @@ async fn a_certificate_that_the_platform_trusts_is_accepted() {
 async fn a_certificate_that_nobody_trusts_is_a_permanent_failure() {
     let server = Server::start_tls(&[TOKEN]).await;
     let other = Server::start_tls(&[]).await;
-    let outcome = exchange_with_trust_store(&server, &other.certificate).await;
+    let outcome = exchange_with_trust_store(server.uri("https"), &other.certificate).await;
     assert!(
         outcome.contains("outcome: Certificate, transient false"),
         "{outcome}"
@@ -105,7 +107,7 @@ async fn a_certificate_that_nobody_trusts_is_a_permanent_failure() {
 #[tokio::test]
 async fn a_missing_trust_store_is_an_error_of_the_exchange() {
     let server = Server::start_tls(&[TOKEN]).await;
-    let outcome = exchange_with_trust_store(&server, "").await;
+    let outcome = exchange_with_trust_store(server.uri("https"), "").await;
     assert!(
         outcome.contains("outcome: Configuration, transient false"),
         "{outcome}"
@@ -138,8 +140,8 @@ fn a_host_that_is_not_there_is_a_transient_failure() {
 }
 
 /// What the test above printed, with the given PEM as the trust store.
-async fn exchange_with_trust_store(server: &Server, pem: &str) -> String {
-    let port = server.port;
+async fn exchange_with_trust_store(uri: Uri, pem: &str) -> String {
+    let port = uri.port_u16().unwrap();
     let store = env::temp_dir().join(format!("fiskil-auth-{}-{port}.pem", std::process::id()));
     std::fs::write(&store, pem).unwrap();
     let mut child = Command::new(env::current_exe().unwrap());
@@ -149,7 +151,7 @@ async fn exchange_with_trust_store(server: &Server, pem: &str) -> String {
             "--exact",
         ])
         .arg("--nocapture")
-        .env(URI_VARIABLE, server.uri("https").to_string())
+        .env(URI_VARIABLE, uri.to_string())
         .env("SSL_CERT_FILE", &store)
         .env_remove("SSL_CERT_DIR");
     let output = tokio::task::spawn_blocking(move || child.output().unwrap()).await;
@@ -162,6 +164,7 @@ struct Server {
     port: u16,
     certificate: String,
     connections: Arc<AtomicUsize>,
+    secrets: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -170,17 +173,26 @@ impl Server {
     }
 
     async fn start_tls(answers: &'static [&'static str]) -> Self {
-        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-        let certificate = CertificateDer::from(made.cert.der().to_vec());
-        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        Self::start_tls_with(answers, certificate(), rustls::ALL_VERSIONS).await
+    }
+
+    async fn start_tls_with(
+        answers: &'static [&'static str],
+        certificate: CertificateParams,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let made = certificate.self_signed(&key).unwrap();
+        let certificate = CertificateDer::from(made.der().to_vec());
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(provider()))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key)
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        Self::serve(answers, Some(acceptor), made.cert.pem()).await
+        Self::serve(answers, Some(acceptor), made.pem()).await
     }
 
     async fn serve(
@@ -192,6 +204,8 @@ impl Server {
         let port = listener.local_addr().unwrap().port();
         let connections = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&connections);
+        let secrets = Arc::new(AtomicUsize::new(0));
+        let received = Arc::clone(&secrets);
         tokio::spawn(async move {
             // Not closed: it is the client who must not keep them.
             let mut kept: Vec<Box<dyn Any + Send>> = Vec::new();
@@ -199,10 +213,10 @@ impl Server {
                 let (stream, _) = listener.accept().await.unwrap();
                 count.fetch_add(1, Ordering::Relaxed);
                 match &tls {
-                    None => kept.push(Box::new(talk(stream, answer).await)),
+                    None => kept.push(Box::new(talk(stream, answer, &received).await)),
                     Some(tls) => {
                         if let Ok(stream) = tls.accept(stream).await {
-                            kept.push(Box::new(talk(stream, answer).await));
+                            kept.push(Box::new(talk(stream, answer, &received).await));
                         }
                     }
                 }
@@ -213,6 +227,7 @@ impl Server {
             port,
             certificate,
             connections,
+            secrets,
         }
     }
 
@@ -226,13 +241,27 @@ impl Server {
     fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
+
+    /// How often it was told the secret.
+    fn secrets(&self) -> usize {
+        self.secrets.load(Ordering::Relaxed)
+    }
 }
 
-async fn talk<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, answer: &str) -> S {
+/// One for the name under which the servers are called.
+fn certificate() -> CertificateParams {
+    CertificateParams::new(["127.0.0.1".to_owned()]).unwrap()
+}
+
+async fn talk<S>(mut stream: S, answer: &str, secrets: &AtomicUsize) -> S
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut received = Vec::new();
     while !received.ends_with(b"\"client_secret\":\"secret\"}") {
         assert_ne!(stream.read_buf(&mut received).await.unwrap(), 0);
     }
+    secrets.fetch_add(1, Ordering::Relaxed);
     let received = String::from_utf8(received).unwrap();
     assert!(
         received.starts_with("POST /v1/token HTTP/1.1\r\n"),

@@ -1,5 +1,6 @@
 //! What only Unix has: permissions, links and pipes.
 
+use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 
@@ -41,13 +42,48 @@ async fn a_file_that_may_not_be_read_says_so() {
     allow(&path, 0o000);
     // The superuser may read everything.
     if fs::read(&path).is_err() {
-        assert_problem(
-            read(&path).await.unwrap_err(),
-            &path,
-            "must not be read",
-            false,
-        );
+        assert_must_not_be_read(&path).await;
     }
+}
+
+/// A switch of the kernel's that is for writing: the superuser must not read it
+/// either.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_file_that_not_even_the_superuser_may_read_says_so() {
+    let path = Path::new("/proc/sys/vm/compact_memory");
+    // Some sandboxes have no such thing.
+    if path.exists() {
+        assert_must_not_be_read(path).await;
+    }
+}
+
+async fn assert_must_not_be_read(path: &Path) {
+    let error = read(path).await.unwrap_err();
+    assert_eq!(io_kind(&error), io::ErrorKind::PermissionDenied);
+    assert_problem(error, path, "must not be read", false);
+}
+
+/// Whoever asks, the superuser included: on the way to the file, and on Linux
+/// in the midst of reading it (nothing is mapped where this one begins).
+#[tokio::test]
+async fn other_errors_of_the_system_may_pass_and_are_kept_as_the_source() {
+    let directory = Directory::new();
+    let through_a_file = directory.write(PAIR).join("credentials.json");
+    let endless = directory.0.join("endless");
+    symlink(&endless, &endless).unwrap();
+    let midst = cfg!(target_os = "linux").then(|| PathBuf::from("/proc/self/mem"));
+    for path in [through_a_file, endless].into_iter().chain(midst) {
+        let kind = fs::read(&path).unwrap_err().kind();
+        let error = read(&path).await.unwrap_err();
+        assert_eq!(io_kind(&error), kind, "{error:?}");
+        assert_problem(error, &path, "can't be read", true);
+    }
+}
+
+fn io_kind(error: &Error) -> io::ErrorKind {
+    let source = error.source().unwrap();
+    source.downcast_ref::<io::Error>().unwrap().kind()
 }
 
 #[tokio::test]

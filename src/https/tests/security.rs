@@ -1,8 +1,36 @@
-//! Where the secret must not go, and what TLS is made of.
-
-use rustls::ProtocolVersion;
+//! Where the secret must not go.
+//!
+//! Breaks tried, each caught here: a verifier that ignores the name, the end or
+//! the beginning of a certificate; one of these taken for a transient failure;
+//! redirects that are followed, or taken for a transient failure.
 
 use super::*;
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_certificate_for_another_host_or_another_time_is_refused_before_the_secret_is_sent() {
+    let elsewhere = CertificateParams::new(["api.fiskil.com".to_owned()]).unwrap();
+    let [mut expired, mut early] = [certificate(), certificate()];
+    expired.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    early.not_before = rcgen::date_time_ymd(4000, 1, 1);
+    for (certificate, problem) in [
+        (elsewhere, "NotValidForName"),
+        (expired, "Expired"),
+        (early, "NotValidYet"),
+    ] {
+        // The second answer is for whoever tries again.
+        let answers = &[TOKEN, TOKEN];
+        let server = Server::start_tls_with(answers, certificate, rustls::ALL_VERSIONS).await;
+        // It is trusted, but for this.
+        let outcome = exchange_with_trust_store(server.uri("https"), &server.certificate).await;
+        assert!(
+            outcome.contains("outcome: Certificate, transient false"),
+            "{problem}: {outcome}"
+        );
+        assert!(outcome.contains(problem), "{problem}: {outcome}");
+        assert_eq!((server.connections(), server.secrets()), (1, 0));
+    }
+}
 
 #[tokio::test]
 async fn no_redirect_is_followed_wherever_it_leads_and_however_it_is_meant() {
@@ -29,13 +57,30 @@ async fn no_redirect_is_followed_wherever_it_leads_and_however_it_is_meant() {
     }
 }
 
-#[test]
-fn tls_has_two_versions_and_neither_is_older_than_1_2() {
-    let versions: Vec<_> = rustls::ALL_VERSIONS.iter().map(|v| v.version).collect();
-    assert_eq!(
-        versions,
-        [ProtocolVersion::TLSv1_3, ProtocolVersion::TLSv1_2]
-    );
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn no_redirect_is_followed_from_https_to_http_or_to_another_origin() {
+    let plain = Server::start(&[TOKEN]).await;
+    let other = Server::start_tls(&[TOKEN]).await;
+    for status in [301, 302, 303, 307, 308] {
+        for location in [plain.uri("http"), other.uri("https")] {
+            let location = location.to_string();
+            // The second answer is for whoever tries again.
+            let answers = Box::leak(Box::new([redirect(status, &location), TOKEN]));
+            let server = Server::start_tls(answers).await;
+            // Whoever follows has reason to trust the other one, too.
+            let store = [&*server.certificate, &*other.certificate].concat();
+            let outcome = exchange_with_trust_store(server.uri("https"), &store).await;
+            assert!(
+                outcome.contains("outcome: Refused, transient false"),
+                "{status} {location}: {outcome}"
+            );
+            assert!(outcome.contains(&format!("status: Some({status})")));
+            assert!(!outcome.contains(&location), "{outcome}");
+            assert_eq!(server.connections(), 1, "{status} {location}");
+        }
+    }
+    assert_eq!((plain.connections(), other.connections()), (0, 0));
 }
 
 /// With both providers compiled in there is no default that rustls could choose.
