@@ -3,8 +3,9 @@
 //!
 //! Breaks of the source that these tests catch: an id or a name that is not
 //! searched for secrets, or that is shown whatever its characters; a source that
-//! quotes what arrived; a lifetime or `Retry-After` without a cap; userinfo or a
-//! port that is not looked at.
+//! quotes what arrived; a lifetime or `Retry-After` without a cap; a short
+//! `Retry-After` that is ignored; userinfo or a port that is not looked at; an
+//! allowed origin that gets no token; plain HTTP to one that is not refused.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,10 +1,10 @@
 //! Any URI: what carries the token is at an allowed origin, to WHATWG's parser
-//! of URLs, too.
+//! of URLs, too; and what is there beyond doubt does carry it.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
-use fiskil_auth::{BoxError, Credentials, FiskilAuthLayer, Token, TokenRequest};
+use fiskil_auth::{BoxError, Credentials, Error, FiskilAuthLayer, Token, TokenRequest};
 use http::{Request, Response, Uri};
 use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, ServiceExt, service_fn};
@@ -17,17 +17,56 @@ const ALLOWED: [&str; 4] = [
     "https://[::1]",
 ];
 
+/// The hosts among them that are to be spoken to over HTTPS only.
+const ENCRYPTED: [&str; 3] = ["api.fiskil.com", "proxy.example", "[::1]"];
+
+/// What `any_origin` allows, and the same over plain HTTP, which it refuses.
+const ANY: [&str; 3] = [
+    "https://elsewhere.example",
+    "https://proxy.example:8443",
+    "https://[::1]",
+];
+const ANY_PLAIN: [&str; 3] = [
+    "http://elsewhere.example",
+    "http://127.0.0.1",
+    "http://api.fiskil.com",
+];
+
+/// The allowed origins with the encryption left out.
+const DOWNGRADED: [&str; 3] = [
+    "http://api.fiskil.com",
+    "http://proxy.example:8443",
+    "http://[::1]",
+];
+
+struct Layers {
+    runtime: Runtime,
+    these: FiskilAuthLayer,
+    any: FiskilAuthLayer,
+}
+
 thread_local! {
-    static LAYER: (Runtime, FiskilAuthLayer) = {
+    static LAYERS: Layers = {
         let service = service_fn(|_: TokenRequest| async {
             Ok::<_, BoxError>(Token::new("t", Duration::from_secs(86_400))?)
         });
-        let mut layer = FiskilAuthLayer::with_token_service(Credentials::new("i", "s"), service);
-        for origin in ALLOWED {
-            layer = layer.allow_origin(origin).unwrap();
+        let layer = FiskilAuthLayer::with_token_service(Credentials::new("i", "s"), service);
+        let mut these = layer.clone();
+        // The first is Fiskil's, without being told.
+        for origin in &ALLOWED[1..] {
+            these = these.allow_origin(*origin).unwrap();
         }
-        (Builder::new_current_thread().enable_time().build().unwrap(), layer)
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        Layers { runtime, these, any: layer.any_origin() }
     };
+}
+
+/// What becomes of a request.
+#[derive(Debug, PartialEq)]
+enum Fate {
+    Carries,
+    Untouched,
+    Refused,
 }
 
 /// The input: a URI.
@@ -35,28 +74,92 @@ pub(crate) fn check(data: &[u8]) {
     let Ok(uri) = Uri::try_from(data) else {
         return;
     };
-    // Without an authority it names no origin at all.
-    if uri.authority().is_none() || !carries(&uri) {
+    LAYERS.with(|layers| {
+        check_these(data, &uri, &fate(layers, &layers.these, &uri));
+        check_any(data, &uri, &fate(layers, &layers.any, &uri));
+    });
+}
+
+fn check_these(data: &[u8], uri: &Uri, fate: &Fate) {
+    if certainly_names(&ALLOWED, data) {
+        assert_eq!(*fate, Fate::Carries, "{uri}");
+    }
+    if certainly_names(&DOWNGRADED, data) {
+        assert_eq!(*fate, Fate::Refused, "{uri}");
+    }
+    let Some(authority) = uri.authority() else {
+        // Without an authority it names no origin at all.
+        assert_eq!(*fate, Fate::Carries, "{uri}");
+        return;
+    };
+    if *fate != Fate::Carries {
         return;
     }
+    let is_encrypted = |host: &&str| host.eq_ignore_ascii_case(authority.host());
+    let plain = uri.scheme_str() == Some("http");
+    assert!(!(plain && ENCRYPTED.iter().any(is_encrypted)), "{uri}");
     let url = Url::parse(&uri.to_string()).unwrap();
-    assert!(
-        url.username().is_empty() && url.password().is_none(),
-        "{uri}"
-    );
+    assert_no_user(&url);
     let allowed = ALLOWED.map(|origin| Url::parse(origin).unwrap().origin());
     assert!(allowed.contains(&url.origin()), "{uri}");
 }
 
-fn carries(uri: &Uri) -> bool {
+fn check_any(data: &[u8], uri: &Uri, fate: &Fate) {
+    if certainly_names(&ANY, data) {
+        assert_eq!(*fate, Fate::Carries, "{uri}");
+    }
+    if certainly_names(&ANY_PLAIN, data) {
+        assert_eq!(*fate, Fate::Refused, "{uri}");
+    }
+    let Some(authority) = uri.authority() else {
+        assert_eq!(*fate, Fate::Carries, "{uri}");
+        return;
+    };
+    if *fate != Fate::Carries {
+        return;
+    }
+    assert_eq!(uri.scheme_str(), Some("https"), "{uri}");
+    assert!(!authority.as_str().contains('@'), "{uri}");
+    // Not all hosts are some to WHATWG: `1.2.3.4.5` is not.
+    if let Ok(url) = Url::parse(&uri.to_string()) {
+        assert_eq!(url.scheme(), "https", "{uri}");
+        assert_no_user(&url);
+    }
+}
+
+fn assert_no_user(url: &Url) {
+    let no_user = url.username().is_empty() && url.password().is_none();
+    assert!(no_user, "{url}");
+}
+
+/// Whether the input is one of the origins to the byte, with nothing behind it
+/// that anybody could read as a part of it.
+fn certainly_names(origins: &[&str], data: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(byte);
+    let mut rests = origins
+        .iter()
+        .filter_map(|origin| data.strip_prefix(origin.as_bytes()));
+    rests.any(|rest| match rest {
+        [] | [b'?'] => true,
+        [b'/', path @ ..] => path.iter().all(plain),
+        _ => false,
+    })
+}
+
+fn fate(layers: &Layers, layer: &FiskilAuthLayer, uri: &Uri) -> Fate {
     let api = service_fn(|request: Request<()>| async move {
         let mut answer = Response::new(());
         *answer.headers_mut() = request.headers().clone();
         Ok::<_, Infallible>(answer)
     });
-    LAYER.with(|(runtime, layer)| {
-        let request = Request::get(uri).body(()).unwrap();
-        let answer = runtime.block_on(layer.layer(api).oneshot(request)).unwrap();
-        answer.headers().contains_key("authorization")
-    })
+    let request = Request::get(uri).body(()).unwrap();
+    let answer = layers.runtime.block_on(layer.layer(api).oneshot(request));
+    let answer = answer.unwrap();
+    if answer.headers().contains_key("authorization") {
+        Fate::Carries
+    } else if answer.extensions().get::<Error>().is_some() {
+        Fate::Refused
+    } else {
+        Fate::Untouched
+    }
 }
