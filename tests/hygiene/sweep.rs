@@ -16,7 +16,7 @@ use secrecy::ExposeSecret;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::canary::Canaries;
-use crate::printed;
+use crate::{SECRET, TOKEN, printed};
 
 /// Every public name, as `surface` finds it in the source. Those without a
 /// `Debug` are traits and functions.
@@ -47,9 +47,6 @@ pub(crate) const SWEPT: &[&str] = &[
     "sandbox::SandboxBody",
     "sandbox::SandboxService",
 ];
-
-const SECRET: &str = "Zk7Qw2Xr9Tb4Vn8Lm1Hj6Pd3Gs5Fc0Ya";
-const TOKEN: &str = "uE3xR8oW1cM6zA5kI0yN7vB2tD9jS4hG";
 
 fn canaries() -> Canaries {
     Canaries::new([SECRET, TOKEN])
@@ -206,7 +203,7 @@ async fn the_sandbox_shows_neither() {
     let issued = body["token"].as_str().unwrap().to_owned();
     sandbox.fail_next_exchanges(1, Fault::Body(issued.clone().into()));
 
-    let canaries = Canaries::new([secret, &issued, TOKEN]);
+    let canaries = canaries().and_generated([secret, &issued]);
     canaries.assert_absent("an answer", &shown);
     for shown in [
         &sandbox as &dyn Debug,
