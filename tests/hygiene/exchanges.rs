@@ -1,6 +1,7 @@
 //! Exchanges that succeed and fail in every way, against a server that knows the
 //! secrets and is not discreet.
 
+use std::panic::resume_unwind;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -94,7 +95,7 @@ async fn nothing_that_a_server_echoes_is_shown_or_logged() {
 #[tokio::test(start_paused = true)]
 async fn failures_show_and_log_nothing_in_the_answer_to_the_caller_either() {
     log::capture();
-    let sources: [fn() -> Result<Token, BoxError>; 5] = [
+    let sources: [fn() -> Result<Token, BoxError>; 7] = [
         || Err(format!("the body was {{\"client_secret\":\"{SECRET}\"}}").into()),
         || {
             Err(Token::new(format!("{TOKEN} "), Duration::ZERO)
@@ -107,6 +108,9 @@ async fn failures_show_and_log_nothing_in_the_answer_to_the_caller_either() {
             Err(format!("GET /?secret={percent}").into())
         },
         || panic!("a token service of one's own"),
+        // As `panic!` makes them, but past the hook: that would print them here.
+        || resume_unwind(Box::new(format!("no token for {SECRET}"))),
+        || resume_unwind(Box::new(SECRET)),
     ];
     for source in sources {
         let service = service_fn(move |_| async move { source() });

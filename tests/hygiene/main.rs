@@ -3,8 +3,9 @@
 //! Breaks of the source that these tests catch: `Debug` derived for
 //! `Credentials`, `Token`, `Pair`, `SandboxBody` or the sandbox's state; a header
 //! that is not marked sensitive; `message`, the parser's error or the received
-//! body in an error; `showable` text that is not searched; the first
-//! characters of a token in `Debug`; a public type that this list does not know.
+//! body in an error; `showable` text that is not searched; a panic's payload in
+//! an error; the first characters of a token in `Debug`; a public type that this
+//! list does not know.
 #![allow(
     unreachable_pub,
     clippy::unwrap_used,
