@@ -4,8 +4,8 @@
 //! `Credentials`, `Token`, `Pair`, `SandboxBody` or the sandbox's state; a header
 //! that is not marked sensitive; `message`, the parser's error or the received
 //! body in an error; `showable` text that is not searched; a panic's payload in
-//! an error; the first characters of a token in `Debug`; a public type that this
-//! list does not know.
+//! an error; the first characters of a token in `Debug`; a public type that is not
+//! printed.
 #![allow(
     unreachable_pub,
     clippy::unwrap_used,
@@ -19,6 +19,7 @@ mod exchanges;
 mod log;
 mod surface;
 mod sweep;
+mod table;
 
 /// A secret and a token. Of characters that an error's id may have, so that it is
 /// not for those that one is withheld.
