@@ -244,3 +244,14 @@ impl Future for Wait {
         Poll::Ready(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only this module can have one.
+    #[test]
+    fn what_clones_bodies_shows_its_name_only() {
+        assert_eq!(format!("{:?}", CloneBody(())), "CloneBody(())");
+    }
+}

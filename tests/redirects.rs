@@ -23,7 +23,7 @@ use support::{Tokens, carried};
 use tower::util::BoxCloneService;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::follow_redirect::FollowRedirectLayer;
-use tower_http::follow_redirect::policy::{FilterCredentials, Policy, SameOrigin};
+use tower_http::follow_redirect::policy::{FilterCredentials, Policy, SameOrigin, Standard};
 
 type Body = Empty<Bytes>;
 type Http = BoxCloneService<Request<Body>, Response<Body>, Infallible>;
@@ -198,6 +198,44 @@ async fn beneath_a_policy_that_takes_credentials_off_at_every_hop_keeps_the_toke
 async fn beneath_tower_http_0_6_by_default_lets_the_token_out_at_the_second_foreign_hop() {
     let (seen, _) = beneath(FilterCredentials::new(), &[A, B, ALSO_B]).await;
     assert_eq!(seen, ["t1", "nothing", "t1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn beneath_what_is_taken_off_for_another_origin_stays_off_for_one_hop_only() {
+    // It judges a hop by the one before: back from B is foreign, too, and what
+    // follows at A is not.
+    for (route, expected) in [
+        (&[A, B, A][..], &["t1", "nothing", "nothing"][..]),
+        (&[A, B, A, ALSO_A], &["t1", "nothing", "nothing", "t1"]),
+        (&[A, PLAIN_A, A], &["t1", "nothing", "nothing"]),
+    ] {
+        let (seen, status) = beneath(Standard::default(), route).await;
+        assert_eq!(
+            (&seen[..], status),
+            (&expected.map_to_owned()[..], OK),
+            "{route:?}"
+        );
+    }
+}
+
+/// A request without an origin, which the transport beneath would add, gives a
+/// redirect layer nothing to resolve a `Location` against.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_names_no_origin_is_not_redirected_from_above_or_beneath() {
+    for route in [
+        &["/a", "/another"][..],
+        &["/a", "another"],
+        &["/a", "//elsewhere.example/b"],
+        &["/a", A],
+        &["/a", B],
+    ] {
+        let once = (vec!["t1".to_owned()], REDIRECT);
+        assert_eq!(above(layer(), route).await, once, "{route:?}");
+        let seen = beneath(Standard::default(), route).await;
+        assert_eq!(seen, once, "{route:?}");
+        let seen = beneath(FilterCredentials::new(), route).await;
+        assert_eq!(seen, once, "{route:?}");
+    }
 }
 
 trait MapToOwned {

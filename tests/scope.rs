@@ -41,7 +41,9 @@ const REFUSED: Result<&str, ErrorKind> = Err(ErrorKind::Configuration);
 #[tokio::test(start_paused = true)]
 async fn requests_that_name_no_origin_carry_the_token() {
     let layer = layer(&Tokens::new());
-    assert_all(&layer, &["/", "/v1/end-users?a=b", "*"], TOKEN).await;
+    // The last is a path that begins with two slashes, and no host.
+    let uris = ["/", "/v1/end-users?a=b", "*", "//evil.example/x"];
+    assert_all(&layer, &uris, TOKEN).await;
     assert_eq!(
         send(&layer, Method::OPTIONS, "*").await.as_deref(),
         Ok("t1")
@@ -81,17 +83,28 @@ async fn other_origins_pass_untouched() {
         "ftp://api.fiskil.com/",
         "http://elsewhere.example/",
         "http://api.fiskil.com:8080/",
+        "http://api.fiskil.com./",
+        "http://user@api.fiskil.com/",
+        // A host by itself, as CONNECT has it.
+        "api.fiskil.com:443",
+        "api.fiskil.com",
     ];
     assert_all(&layer(&tokens), &uris, UNTOUCHED).await;
     assert_eq!(tokens.exchanges(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn connect_passes_untouched() {
+async fn connect_passes_untouched_on_a_servers_side_too() {
     let layer = layer(&Tokens::new());
-    for uri in ["api.fiskil.com:443", "https://api.fiskil.com/"] {
-        let seen = send(&layer, Method::CONNECT, uri).await;
-        assert_eq!(seen.as_deref(), Ok("callers-own"), "{uri}");
+    for layer in [
+        &layer,
+        &layer.clone().any_origin(),
+        &layer.clone().inbound(),
+    ] {
+        for uri in ["api.fiskil.com:443", "https://api.fiskil.com/"] {
+            let seen = send(layer, Method::CONNECT, uri).await;
+            assert_eq!(seen.as_deref(), Ok("callers-own"), "{uri}");
+        }
     }
 }
 
@@ -106,6 +119,9 @@ async fn plain_http_to_an_allowed_origin_fails_before_any_exchange() {
         "http://api.fiskil.com:80/",
         "http://api.fiskil.com:443/",
         "http://API.fiskil.com/",
+        // No port at all: rather an error than on its way in plain.
+        "http://api.fiskil.com:99999/",
+        "http://api.fiskil.com:/",
         "http://proxy.example/",
         "http://proxy.example:8443/",
     ];
@@ -140,6 +156,37 @@ async fn further_origins_can_be_allowed_and_loopback_over_plain_http() {
         "https://127.0.0.1:3000/",
     ];
     assert_all(&layer, &untouched, UNTOUCHED).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_origin_is_allowed_as_it_is_spelled_and_no_other_way() {
+    let layer = layer(&Tokens::new())
+        .allow_origin("https://[::1]")
+        .unwrap()
+        .allow_origin("https://dotted.example.")
+        .unwrap()
+        .allow_origin("https://xn--mnchen-3ya.example")
+        .unwrap();
+    let carried = [
+        "https://[::1]/",
+        "https://[::1]:443/",
+        "https://dotted.example./",
+        "https://xn--mnchen-3ya.example/",
+        "https://XN--MNCHEN-3YA.example/",
+    ];
+    assert_all(&layer, &carried, TOKEN).await;
+    let untouched = [
+        "https://[0:0:0:0:0:0:0:1]/",
+        "https://[::0001]/",
+        "https://dotted.example/",
+        "https://mnchen.example/",
+    ];
+    assert_all(&layer, &untouched, UNTOUCHED).await;
+    // Unicode's spelling is none to the parser, of origins and of requests.
+    let unicode = "https://m\u{fc}nchen.example/";
+    assert!(unicode.parse::<http::Uri>().is_err());
+    let error = layer.allow_origin(unicode).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,17 +6,44 @@ use std::collections::HashSet;
 /// Eight characters in a row of a secret, in any form, are a leak.
 const PIECE: usize = 8;
 
+/// And so are its first four: there is to be no prefix to recognise it by.
+const PREFIX: usize = 4;
+
 /// Secrets and tokens to look for.
 #[derive(Clone)]
 pub(crate) struct Canaries {
+    prefixes: Vec<[u8; PREFIX]>,
     pieces: HashSet<[u8; PIECE]>,
     /// What they start with: most of a text is told from them by this.
     starts: [bool; 256],
 }
 
 impl Canaries {
-    pub(crate) fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
-        let mut pieces = HashSet::new();
+    /// Secrets that a test has chosen, so that they start like nothing else.
+    pub(crate) fn new<const N: usize>(chosen: [&str; N]) -> Self {
+        let none = Self {
+            prefixes: Vec::new(),
+            pieces: HashSet::new(),
+            starts: [false; 256],
+        };
+        let prefixes = chosen.map(|secret| {
+            let prefix: [u8; PREFIX] = secret.as_bytes()[..PREFIX].try_into().unwrap();
+            // Neither base64 nor hex nor a word has these.
+            assert!([*b":.", *b".:"].contains(&[prefix[1], prefix[2]]));
+            prefix
+        });
+        Self {
+            prefixes: prefixes.to_vec(),
+            ..none.and_generated(chosen)
+        }
+    }
+
+    /// And secrets that were generated, which may start like anything.
+    pub(crate) fn and_generated<S: AsRef<str>>(
+        mut self,
+        secrets: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let pieces = &mut self.pieces;
         for secret in secrets {
             let secret = secret.as_ref().as_bytes();
             assert!(secret.len() >= 16, "too short to be told from chance");
@@ -28,24 +55,31 @@ impl Canaries {
                 pieces.extend(encoded[..whole].windows(PIECE).map(piece));
             }
         }
-        let mut starts = [false; 256];
-        for piece in &pieces {
-            starts[usize::from(piece[0])] = true;
+        for piece in &self.pieces {
+            self.starts[usize::from(piece[0])] = true;
         }
-        Self { pieces, starts }
+        self
     }
 
     /// The first piece of a secret in the text, if there is one.
     pub(crate) fn find(&self, text: &str) -> Option<String> {
         let unescaped = percent_decode(text);
         let standard: Vec<u8> = unescaped.iter().map(|byte| standard(*byte)).collect();
-        [text.as_bytes(), &unescaped, &standard]
-            .iter()
+        let starts = |window: &&[u8]| self.starts[usize::from(window[0])];
+        let prefixes = [text.as_bytes(), &unescaped]
+            .into_iter()
+            .flat_map(|form| form.windows(PREFIX))
+            .filter(starts)
+            .filter(|window| self.prefixes.iter().any(|prefix| prefix == window));
+        let pieces = [text.as_bytes(), &unescaped, &standard]
+            .into_iter()
             .flat_map(|form| form.windows(PIECE))
-            .filter(|window| self.starts[usize::from(window[0])])
-            .map(piece)
-            .find(|piece| self.pieces.contains(piece))
-            .map(|piece| String::from_utf8_lossy(&piece).into_owned())
+            .filter(starts)
+            .filter(|window| self.pieces.contains(&piece(window)));
+        pieces
+            .chain(prefixes)
+            .next()
+            .map(|found| String::from_utf8_lossy(found).into_owned())
     }
 
     #[track_caller]
@@ -104,7 +138,7 @@ fn percent_decode(text: &str) -> Vec<u8> {
 
 #[test]
 fn the_search_finds_what_is_planted_and_nothing_else() {
-    let canaries = Canaries::new(["Zk7Qw?Xr9Tb4/n8Lm1Hj6Pd3"]);
+    let canaries = Canaries::new([]).and_generated(["Zk7Qw?Xr9Tb4/n8Lm1Hj6Pd3"]);
     for planted in [
         "x Zk7Qw?Xr x",
         "n8Lm1Hj6",
@@ -123,5 +157,16 @@ fn the_search_finds_what_is_planted_and_nothing_else() {
         "%zz%",
     ] {
         assert_eq!(canaries.find(harmless), None);
+    }
+}
+
+#[test]
+fn the_first_four_characters_of_a_chosen_secret_are_found_and_no_three_or_others() {
+    let canaries = Canaries::new(["Q:.z7Qw2Xr9Tb4Vn8Lm1Hj6P"]);
+    for planted in ["Token(Q:.z...)", "Q%3A.z", "x%51:%2ez7Qw"] {
+        assert!(canaries.find(planted).is_some(), "{planted}");
+    }
+    for harmless in ["Q:. z7Qw", "Q:.", ":.z7Qw2", "q:.z"] {
+        assert_eq!(canaries.find(harmless), None, "{harmless}");
     }
 }

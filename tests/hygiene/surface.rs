@@ -4,17 +4,21 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::sweep::SWEPT;
+use crate::table::PRINTED;
 
 #[test]
 fn the_sweep_covers_every_public_name() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let found = names(&source.join("lib.rs"), &source, "");
-    let swept: BTreeSet<String> = SWEPT.iter().map(|name| (*name).to_owned()).collect();
+    // `stringify!` puts spaces into a path.
+    let swept: BTreeSet<String> = PRINTED
+        .iter()
+        .map(|(name, _)| name.replace(' ', ""))
+        .collect();
     let missing: Vec<_> = found.difference(&swept).collect();
     assert!(
         missing.is_empty(),
-        "not swept: {missing:?}. Print them in sweep.rs, and list them"
+        "not swept: {missing:?}. Print them in table.rs"
     );
     let gone: Vec<_> = swept.difference(&found).collect();
     assert!(gone.is_empty(), "swept, but not public: {gone:?}");
@@ -38,13 +42,8 @@ fn names(file: &Path, folder: &Path, prefix: &str) -> BTreeSet<String> {
         match words[..] {
             ["use", ..] => {
                 let item = rest.split(';').next().unwrap();
-                let (_, last) = item.rsplit_once("::").unwrap();
-                for name in last.trim_matches(['{', '}']).split(',') {
-                    let name = name.trim().trim_end_matches('}').trim();
-                    // As it is called here.
-                    let name = name.rsplit(" as ").next().unwrap();
-                    names.extend((!name.is_empty()).then(|| format!("{prefix}{name}")));
-                }
+                let item = item.trim_start_matches("use ");
+                names.extend(imported(item).iter().map(|name| format!("{prefix}{name}")));
             }
             ["mod", name] => {
                 let flat = folder.join(format!("{name}.rs"));
@@ -71,13 +70,39 @@ fn names(file: &Path, folder: &Path, prefix: &str) -> BTreeSet<String> {
     names
 }
 
+/// What a `use` brings in, as it is called then.
+fn imported(tree: &str) -> Vec<String> {
+    let Some((path, group)) = tree.split_once('{') else {
+        let name = tree.rsplit(" as ").next().unwrap();
+        let name = name.rsplit("::").next().unwrap().trim();
+        assert_ne!(name, "*", "a glob hides what it brings in: {tree}");
+        return (!name.is_empty())
+            .then(|| name.to_owned())
+            .into_iter()
+            .collect();
+    };
+    let (group, _) = group.rsplit_once('}').unwrap();
+    let mut depth = 0;
+    let branches = group.split(|c| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        c == ',' && depth == 0
+    });
+    let of_itself = path.trim_end_matches("::").trim();
+    branches
+        .flat_map(|branch| match branch.trim() {
+            "self" => imported(of_itself),
+            branch => imported(branch),
+        })
+        .collect()
+}
+
 #[test]
 fn names_are_found_wherever_they_may_stand() {
     let folder: PathBuf = std::env::temp_dir().join(format!("fiskil-auth-{}", std::process::id()));
     std::fs::create_dir_all(folder.join("deep")).unwrap();
     let text = "pub use self::a::{A, B as C};\n#[cfg(x)]\npub use b::D; // pub use e::E;\n\
         pub use f::{\n    F,\n    G,\n};\npub mod deep;\nmod hidden;\npub(crate) struct H;\n\
-        pub type I = u8;\npub struct J<T>(T);\npub enum K {}\n";
+        pub type I = u8;\npub use o::{O, p::{P, q::{self, Q as R}}, S};\npub struct J<T>(T);\npub enum K {}\n";
     std::fs::write(folder.join("lib.rs"), text).unwrap();
     std::fs::write(
         folder.join("deep/mod.rs"),
@@ -89,6 +114,8 @@ fn names_are_found_wherever_they_may_stand() {
     let found: Vec<&str> = found.iter().map(String::as_str).collect();
     assert_eq!(
         found,
-        ["A", "C", "D", "F", "G", "I", "J", "K", "deep::L", "deep::M"]
+        [
+            "A", "C", "D", "F", "G", "I", "J", "K", "O", "P", "R", "S", "deep::L", "deep::M", "q"
+        ]
     );
 }

@@ -1,0 +1,172 @@
+//! A value of everything public, with all the secrets in it that it can have,
+//! and what it prints: `surface` compares the names with those in the source.
+
+use std::convert::Infallible;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fiskil_auth::retry::{RetryUnauthorized, Wait};
+use fiskil_auth::sandbox::{Fault, Sandbox};
+use fiskil_auth::{
+    BoxError, Credentials, CredentialsFile, Error, FiskilAuthLayer, Token, TokenClient,
+    TokenRequest, error_for_auth,
+};
+use http::{Request, Response};
+use http_body_util::Full;
+use secrecy::ExposeSecret;
+use tokio::runtime::Runtime;
+use tower::retry::Policy;
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+use crate::canary::Canaries;
+use crate::{SECRET, TOKEN};
+
+/// The name of a type, and what prints a value of that very type.
+macro_rules! prints {
+    ($($name:ident)::+ $(<$($generic:tt),+>)?, $value:expr) => {
+        (stringify!($($name)::+), || {
+            let value: fiskil_auth::$($name)::+ $(<$($generic),+>)? = $value;
+            format!("{value:?} {value:#?}")
+        })
+    };
+}
+
+type Printer = (&'static str, fn() -> String);
+
+pub(crate) const PRINTED: &[Printer] = &[
+    prints!(BoxError, error().into()),
+    prints!(Credentials, credentials()),
+    prints!(CredentialsFile, CredentialsFile::new("/vault/fiskil.json")),
+    prints!(Error, error()),
+    prints!(ErrorKind, error().kind()),
+    prints!(FiskilAuth<_>, layer().layer(service_fn(api))),
+    prints!(FiskilAuthLayer, layer()),
+    prints!(ResponseBody<_>, watched().into_body()),
+    prints!(
+        ResponseFuture<_, _>,
+        layer().layer(service_fn(api)).call(Request::new(()))
+    ),
+    prints!(Status, layer().tokens().status()),
+    prints!(Token, token()),
+    prints!(TokenCache, layer().tokens()),
+    prints!(TokenClient<_>, TokenClient::new(service_fn(api))),
+    prints!(TokenRequest, {
+        let mut request = TokenRequest::new(credentials());
+        request.rejected = Some(token());
+        request
+    }),
+    // A function, for what it returns.
+    ("error_for_auth", || {
+        format!("{:?}", error_for_auth(failed()).unwrap_err())
+    }),
+    // A trait: no values of its own.
+    ("ProvideCredentials", || {
+        fn provider<P: fiskil_auth::ProvideCredentials + std::fmt::Debug>(provider: P) -> String {
+            format!("{provider:?}")
+        }
+        provider(credentials())
+    }),
+    // Nobody outside can have one: the module prints it by itself.
+    ("retry::CloneBody", || {
+        let _: Option<fiskil_auth::retry::CloneBody> = None;
+        let source = include_str!("../../src/retry.rs");
+        assert!(source.contains(r#"assert_eq!(format!("{:?}", CloneBody(())), "CloneBody(())")"#));
+        "CloneBody(())".to_owned()
+    }),
+    prints!(
+        retry::RetryUnauthorized,
+        RetryUnauthorized::new().retry_transient(Duration::from_secs(60))
+    ),
+    prints!(retry::Wait, wait()),
+    prints!(sandbox::Counts, SANDBOX.counts()),
+    prints!(sandbox::Fault, Fault::Body(TOKEN.into())),
+    prints!(
+        sandbox::HttpsSandbox,
+        RUNTIME.block_on(SANDBOX.serve_https()).unwrap()
+    ),
+    prints!(sandbox::Sandbox, SANDBOX.clone()),
+    prints!(sandbox::SandboxBody, exchange(&SANDBOX).into_body()),
+    prints!(sandbox::SandboxService, SANDBOX.service()),
+];
+
+/// The secrets that those values have.
+pub(crate) fn canaries() -> Canaries {
+    let pair = SANDBOX.credentials();
+    Canaries::new([SECRET, TOKEN]).and_generated([pair.client_secret().expose_secret()])
+}
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap()
+});
+
+/// One that has seen a pair and is told to hand out a token.
+static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| {
+    let sandbox = Sandbox::new();
+    sandbox.fail_exchanges(Fault::Body(format!(r#"{{"token":"{TOKEN}"}}"#).into()));
+    exchange(&sandbox);
+    sandbox
+});
+
+fn exchange(sandbox: &Sandbox) -> Response<fiskil_auth::sandbox::SandboxBody> {
+    let pair = sandbox.credentials();
+    let secret = pair.client_secret().expose_secret();
+    let request = Request::post("/v1/token")
+        .header("authorization", format!("Bearer {TOKEN}"))
+        .body(Full::<Bytes>::from(format!("{secret} {SECRET}")));
+    let answer = sandbox.service().oneshot(request.unwrap());
+    RUNTIME.block_on(answer).unwrap()
+}
+
+fn credentials() -> Credentials {
+    Credentials::new("client-1", SECRET)
+}
+
+fn token() -> Token {
+    Token::new(TOKEN, Duration::from_secs(900)).unwrap()
+}
+
+/// A layer that has its token.
+fn layer() -> FiskilAuthLayer {
+    let service = service_fn(async |_: TokenRequest| Ok::<_, BoxError>(token()));
+    let layer = FiskilAuthLayer::with_token_service(credentials(), service);
+    RUNTIME.block_on(layer.tokens().token()).unwrap();
+    layer
+}
+
+/// Answers in gRPC, so that the body still has an eye on the token.
+async fn api(_: Request<()>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let answer = Response::builder().header("content-type", "application/grpc");
+    Ok(answer.body(Full::default()).unwrap())
+}
+
+type Answer = Response<fiskil_auth::ResponseBody<Full<Bytes>>>;
+
+fn watched() -> Answer {
+    let answer = layer().layer(service_fn(api)).oneshot(Request::new(()));
+    RUNTIME.block_on(answer).unwrap()
+}
+
+/// The answer for want of a token, whose service says what it knows.
+fn failed() -> Result<Answer, Infallible> {
+    let service = service_fn(async |request: TokenRequest| {
+        let secret = request.credentials.client_secret().expose_secret();
+        Err::<Token, BoxError>(format!("no token for {secret}").into())
+    });
+    let layer = FiskilAuthLayer::with_token_service(credentials(), service);
+    RUNTIME.block_on(layer.layer(service_fn(api)).oneshot(Request::new(())))
+}
+
+fn error() -> Error {
+    let answer = failed().unwrap();
+    answer.extensions().get::<Error>().unwrap().clone()
+}
+
+/// What the policy waits for after a failure that may pass.
+fn wait() -> Wait {
+    let mut policy = RetryUnauthorized::new().retry_transient(Duration::from_secs(60));
+    let mut answer = failed();
+    let _guard = RUNTIME.enter();
+    policy.retry(&mut Request::new(()), &mut answer).unwrap()
+}
