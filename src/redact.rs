@@ -1,7 +1,5 @@
 //! Whether a text gives away a secret.
 
-use std::collections::HashSet;
-
 use zeroize::Zeroizing;
 
 /// Whether the text has a piece of one of the secrets in it: eight characters
@@ -12,33 +10,57 @@ use zeroize::Zeroizing;
 pub(crate) fn reveals(text: &str, secrets: &[&str]) -> bool {
     let decoded = percent_decoded(text);
     // As `Debug` and JSON write quotes and backslashes.
-    let unescaped = without_backslashes(text.as_bytes());
-    let base64 = in_standard_alphabet(&decoded);
-    let numbers = numbers(text);
-    let hex_texts = [0, 1].map(|offset| hex_decoded(text, offset));
+    let unescaped = Text::new(&without_backslashes(text.as_bytes()));
+    let base64 = Text::new(&in_standard_alphabet(&decoded));
+    let plain = [
+        Text::new(text.as_bytes()),
+        Text::new(&decoded),
+        Text::new(&numbers(text)),
+        Text::new(&hex_decoded(text, 0)),
+        Text::new(&hex_decoded(text, 1)),
+    ];
     secrets.iter().any(|secret| {
         let secret = secret.as_bytes();
-        share_a_piece(text.as_bytes(), secret)
-            || share_a_piece(&decoded, secret)
-            || share_a_piece(&unescaped, &without_backslashes(secret))
-            || (0..3).any(|offset| share_a_piece(&base64, &base64_at(offset, secret)))
-            || share_a_piece(&numbers, secret)
-            || hex_texts.iter().any(|bytes| share_a_piece(bytes, secret))
+        plain.iter().any(|text| text.shares_a_piece(secret))
+            || unescaped.shares_a_piece(&without_backslashes(secret))
+            || (0..3).any(|offset| base64.shares_a_piece(&base64_at(offset, secret)))
     })
+}
+
+/// A text that is searched, with all its pieces in order.
+struct Text {
+    bytes: Vec<u8>,
+    pieces: Vec<[u8; PIECE]>,
+}
+
+impl Text {
+    fn new(bytes: &[u8]) -> Self {
+        let pieces = bytes.windows(PIECE);
+        let mut pieces: Vec<_> = pieces.filter_map(|piece| piece.try_into().ok()).collect();
+        pieces.sort_unstable();
+        Self {
+            bytes: bytes.to_vec(),
+            pieces,
+        }
+    }
+
+    fn shares_a_piece(&self, secret: &[u8]) -> bool {
+        if secret.len() < PIECE {
+            let mut pieces = self.bytes.windows(secret.len().max(1));
+            return pieces.any(|piece| piece == secret);
+        }
+        let mut pieces = secret.windows(PIECE);
+        pieces.any(|piece| {
+            self.pieces
+                .binary_search_by(|own| own[..].cmp(piece))
+                .is_ok()
+        })
+    }
 }
 
 fn without_backslashes(text: &[u8]) -> Zeroizing<Vec<u8>> {
     let others = text.iter().copied().filter(|byte| *byte != b'\\');
     Zeroizing::new(others.collect())
-}
-
-fn share_a_piece(text: &[u8], secret: &[u8]) -> bool {
-    let length = secret.len().min(PIECE);
-    if length == 0 {
-        return false;
-    }
-    let pieces: HashSet<&[u8]> = text.windows(length).collect();
-    secret.windows(length).any(|piece| pieces.contains(piece))
 }
 
 fn percent_decoded(text: &str) -> Vec<u8> {
