@@ -147,6 +147,6 @@ fn own_copy() -> usize {
     OWN.with(|own| *own)
 }
 
-/// Of half a kilobyte each. More threads share them, which costs little: it
+/// Of less than a kilobyte each. More threads share them, which costs little: it
 /// takes two that send at the same moment.
 const COPIES: usize = if cfg!(all(test, loom)) { 1 } else { 8 };
