@@ -23,19 +23,37 @@ mod origin;
 mod retry_after;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Runs the check on every file of the folder, and returns how many there were.
-fn replay(target: &str, check: fn(&[u8])) -> usize {
-    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/seeds");
+/// Runs the check on each of the inputs written by hand, a file for each, and
+/// returns how many there were.
+fn replay_seeds(target: &str, check: fn(&[u8])) -> usize {
     let mut count = 0;
-    for entry in fs::read_dir(seeds.join(target)).unwrap() {
+    for entry in fs::read_dir(corpus().join("seeds").join(target)).unwrap() {
         let path = entry.unwrap().path();
         println!("{}", path.display());
         check(&fs::read(path).unwrap());
         count += 1;
     }
     count
+}
+
+/// The same for those that the fuzzer has found (`fuzz/keep`), a line of hex for
+/// each.
+fn replay_found(target: &str, check: fn(&[u8])) -> usize {
+    let path = corpus().join("found").join(format!("{target}.txt"));
+    let mut count = 0;
+    for line in fs::read_to_string(path).unwrap().lines() {
+        println!("{line}");
+        let byte = |at| u8::from_str_radix(&line[at..at + 2], 16).unwrap();
+        check(&(0..line.len()).step_by(2).map(byte).collect::<Vec<u8>>());
+        count += 1;
+    }
+    count
+}
+
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
 }
 
 #[test]
@@ -46,6 +64,7 @@ fn every_seed_passes_its_check() {
         ("origin", origin::check),
         ("retry_after", retry_after::check),
     ] {
-        assert!(replay(target, check) >= 10, "{target}");
+        assert!(replay_seeds(target, check) >= 10, "{target}");
+        assert!(replay_found(target, check) >= 100, "{target}");
     }
 }
