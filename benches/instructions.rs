@@ -37,7 +37,7 @@ fn main() {
         println!("valgrind is not installed: nothing is counted");
         return;
     }
-    let mut table = String::from("instructions for one request, on x86_64 with Rust 1.95\n");
+    let mut table = String::from("instructions for one request\n");
     for stack in NAMES {
         let each = (count(stack, MANY) - count(stack, FEW)) / (MANY - FEW);
         let _ = writeln!(table, "{stack:20} {each:6}");
