@@ -243,3 +243,19 @@ const LIMIT: usize = 64 * 1024 + 1;
 
 /// Characters of a path in an error.
 const LONGEST_NAME: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Break tried: a read that does not wait for the one before.
+    #[tokio::test(start_paused = true)]
+    async fn while_one_read_hangs_another_takes_no_thread() {
+        let file = CredentialsFile::new("/nowhere/fiskil.json");
+        let hanging = file.reading.clone().lock_owned().await;
+        let next = tokio::time::timeout(std::time::Duration::from_secs(10), file.credentials());
+        assert!(next.await.is_err());
+        drop(hanging);
+        assert!(file.credentials().await.is_err());
+    }
+}
