@@ -1,27 +1,21 @@
 //! The token cache: a handle on the token that all requests of a layer share.
 
-mod cached;
 mod clock;
 mod coarse;
-mod decision;
-mod exchange;
+mod core;
 mod failure;
+mod fetcher;
 mod flight;
-mod held;
+mod instance;
 #[cfg(all(test, loom))]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 mod interleavings;
-mod known;
-mod life;
-#[cfg(all(test, not(loom)))]
-#[allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::as_conversions
-)]
+mod mark;
+#[cfg(any())]
 mod model;
+mod panics;
+mod recent_secrets;
+mod registry;
 mod report;
 #[cfg(all(test, not(loom)))]
 #[allow(
@@ -31,30 +25,33 @@ mod report;
     clippy::as_conversions
 )]
 mod scenarios;
+mod shards;
 mod shared;
-mod spacing;
 mod status;
 mod sync;
 mod task;
 mod wait;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tower_service::Service;
 
-pub(crate) use self::cached::CachedToken;
-use self::exchange::Exchange;
-use self::shared::{Shared, Step};
+use self::core::{Ask, Step};
+pub(crate) use self::core::{Renewal, Resend, Usable};
+use self::fetcher::Fetcher;
+pub(crate) use self::mark::Mark;
+pub(crate) use self::shards::Shard;
+use self::shared::Shared;
 pub use self::status::Status;
-pub(crate) use self::wait::Wait;
+pub(crate) use self::wait::{Budget, Wait};
 use crate::{BoxError, Error, ProvideCredentials, Token, TokenRequest};
 
 /// A handle on the token that all requests of a layer share.
 ///
 /// It serves where requests don't pass through the layer: to fetch the first
 /// token at start, in a readiness probe, for [metrics](crate::docs::watching). A
-/// clone is another handle on the same token. All waiting ends within the deadline of an exchange, 10 s.
+/// clone is another handle on the same token. All waiting ends within the
+/// deadline of a fetch, 10 s.
 ///
 /// All futures must run within a tokio runtime that has timers; without one
 /// they fail with [`ErrorKind::Runtime`](crate::ErrorKind::Runtime).
@@ -72,23 +69,30 @@ impl TokenCache {
         S::Future: Send,
     {
         Self {
-            shared: Shared::new(Exchange::new(provider, service)),
+            shared: Shared::new(Fetcher::new(provider, service)),
         }
     }
 
     /// The token that a request would carry now: at once where there is one,
-    /// otherwise from the exchange under way or a new one.
+    /// otherwise from the fetch under way or a new one.
+    ///
+    /// This is what a readiness probe should ask: it also fails where requests
+    /// go out, but are not going to be let in.
     ///
     /// # Errors
     ///
-    /// What the exchange failed with; while exchanges are held back after a
-    /// failure, its error at once.
+    /// What the fetch failed with; while fetches are held back after a failure,
+    /// its error at once. The same where the API rejected the token and it can't
+    /// be renewed, unless within a second another request shows that the token is
+    /// good: then the 401 was its route's own.
     pub async fn token(&self) -> Result<Token, Error> {
-        let cached = match self.fresh() {
-            Some(cached) => cached,
-            None => self.wait(Wait::PATIENCE).await?,
-        };
-        Ok(cached.token().clone())
+        let probe = Wait::new(self.shared.clone(), Ask::Probe, Budget::MAX);
+        let result = probe.await;
+        // Beside an error, there may be a suspect token whose renewal is due.
+        if !matches!(&result, Ok(usable) if usable.renewal == Renewal::NotDue) {
+            self.shared.renew();
+        }
+        Ok(result?.token)
     }
 
     /// Renews the token now, or joins the renewal under way, and returns the
@@ -96,19 +100,29 @@ impl TokenCache {
     ///
     /// # Errors
     ///
-    /// As [`token`](Self::token): also while exchanges are held back.
+    /// What the fetch failed with; while fetches are held back after a failure,
+    /// its error at once.
     pub async fn refresh(&self) -> Result<Token, Error> {
-        let cached = Wait::renewed(self.shared.clone()).await?;
-        Ok(cached.token().clone())
+        let refresh = Wait::new(self.shared.clone(), Ask::Refresh, Budget::MAX);
+        Ok(refresh.await?.token)
     }
 
-    /// Drops `token`, if it is the one in use: the next request starts an
-    /// exchange and waits for it; where exchanges are held back, requests fail
-    /// until one is permitted. In use or not, it is not sent again: a token
-    /// service that hands it out has failed. The latest 16 are remembered.
+    /// Tells the cache that the API answered 401 to a request that carried
+    /// `token`: for clients beside the layer, such as a websocket or another HTTP
+    /// client. It does what the layer does by itself: the token is renewed, and
+    /// stays in use until another is there. Nothing, if it is no longer in use.
+    pub fn report_rejected(&self, token: &Token) {
+        self.shared.report_rejected(token);
+    }
+
+    /// Drops `token`, if it is the one in use: the next request starts a fetch
+    /// and waits for it. In use or not, it is not sent again: a token service
+    /// that hands it out has failed. The latest 16 are remembered.
     ///
-    /// This is for tokens that are known to be dead or leaked. A 401 needs no
-    /// such call: the layer sees it, and renews without an outage.
+    /// This is for tokens that are known to be dead or leaked. For a 401 there is
+    /// [`report_rejected`](Self::report_rejected), which renews without an outage.
+    /// A token that is invalidated within a second of its fetch is not replaced
+    /// before that second has passed; requests fail until then.
     pub fn invalidate(&self, token: &Token) {
         self.shared.invalidate(token);
     }
@@ -118,30 +132,30 @@ impl TokenCache {
         self.shared.status()
     }
 
-    /// The token that may be sent without waiting, and whether its renewal is
-    /// due and must be [started](CachedToken::renew).
-    pub(crate) fn ready(&self) -> Option<(Arc<CachedToken>, bool)> {
-        if let Some(token) = self.fresh() {
-            return Some((token, false));
-        }
-        match self.shared.decide(false) {
-            Step::Send(token) => Some((token, false)),
-            Step::SendAndRenew(token) => Some((token, true)),
-            Step::Join(_) | Step::Claim | Step::Fail(_) => None,
+    /// What `take` makes of the token, if that may be sent with no further
+    /// thought: the hot path.
+    pub(crate) fn fresh<R>(&self, take: impl FnOnce(&Shard) -> R) -> Option<R> {
+        self.shared.fresh(take)
+    }
+
+    /// The token that may be sent without waiting: the slow path.
+    pub(crate) fn usable(&self) -> Option<Usable<Token>> {
+        self.shared.end_overdue();
+        let step = self.shared.step(Ask::Request);
+        self.shared.publish_limit();
+        match step {
+            Step::Send(usable) => Some(usable),
+            _ => None,
         }
     }
 
-    /// The token that may be sent without a further thought: the hot path.
-    fn fresh(&self) -> Option<Arc<CachedToken>> {
-        self.shared.fresh()
+    /// What a request remembers that carries this token.
+    pub(crate) fn mark(&self, usable: &Usable<Token>) -> Mark {
+        self.shared.mark(usable)
     }
 
-    pub(crate) fn wait(&self, patience: Duration) -> Wait {
-        Wait::new(self.shared.clone(), patience)
+    /// A request's wait for a token, within what is left of its budget.
+    pub(crate) fn wait(&self, budget: Budget) -> Wait {
+        Wait::new(self.shared.clone(), Ask::Request, budget)
     }
 }
-
-/// For everything from the credentials provider to the last byte of the answer.
-/// A token endpoint that takes longer is as good as down, and the callers'
-/// own deadlines are commonly longer than this.
-const DEADLINE: Duration = Duration::from_secs(10);

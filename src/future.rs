@@ -1,19 +1,20 @@
-//! The future of a response.
+//! The future of a response: a request on its way, phase by phase.
 
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::body::{self, ResponseBody};
-use crate::cache::{CachedToken, Wait};
-use crate::service::authorize;
+use crate::body::ResponseBody;
+use crate::cache::{Budget, Renewal, Wait};
+use crate::carried::Carried;
+use crate::grpc::Protocol;
+use crate::response;
 use crate::{Error, TokenCache};
 
 pin_project! {
@@ -24,87 +25,82 @@ pin_project! {
         S: Service<Request<B>>,
     {
         #[pin]
-        state: State<S, S::Future, B>,
+        phase: Phase<S, S::Future, B>,
     }
 }
 
 pin_project! {
-    #[project = StateProj]
-    enum State<S, F, B> {
-        /// The request is with the inner service.
-        Sending {
+    #[project = PhaseProj]
+    enum Phase<S, F, B> {
+        /// The request waits, first for a token, then for the inner service. Boxed,
+        /// since it is rare and large.
+        Waiting { waiting: Box<Waiting<S, B>> },
+        /// The request is with the inner service. `None` where it was none of this
+        /// layer's business.
+        Sent {
             #[pin]
             response: F,
-            token: Option<Arc<CachedToken>>,
-            renewal_due: bool,
+            carried: Option<Carried>,
         },
-        /// The request waits for a token. Boxed, since it is rare and large.
-        Waiting { waiting: Pin<Box<Waiting<S, B>>> },
         /// The request can't be sent.
-        Failed { error: Option<Error>, grpc: bool },
+        Failed { error: Option<Error>, protocol: Protocol },
     }
 }
 
-pin_project! {
-    /// A request that waits for a token, and then for the inner service.
-    struct Waiting<S, B> {
-        inner: S,
-        // Taken when it is sent.
-        request: Option<Request<B>>,
-        tokens: TokenCache,
-        // For the token; `None` while the inner service gets ready.
-        #[pin]
-        wait: Option<Wait>,
-        // How much longer it may wait for tokens, all in all.
-        patience: Duration,
-    }
+/// A request that waits until it can be sent.
+struct Waiting<S, B> {
+    // Not ready, but in the second stage.
+    inner: S,
+    // Taken when it is sent.
+    request: Option<Request<B>>,
+    tokens: TokenCache,
+    stage: Stage,
 }
 
-/// How a wait ended: with the request under way, or with no token for it.
-type Sent<F> = Result<(F, Arc<CachedToken>, bool), Error>;
+enum Stage {
+    /// It waits for a token, and holds nothing of the inner service.
+    ForToken(Wait),
+    /// There was a token; the inner service gets ready. The budget is for another
+    /// wait, as this may take longer than the token lives.
+    ForReadiness(Budget),
+}
 
 impl<S, B> ResponseFuture<S, B>
 where
     S: Service<Request<B>>,
 {
-    pub(crate) fn sending(response: S::Future, token: Arc<CachedToken>, renewal_due: bool) -> Self {
+    pub(crate) fn sent(response: S::Future, carried: Carried) -> Self {
         Self {
-            state: State::Sending {
+            phase: Phase::Sent {
                 response,
-                token: Some(token),
-                renewal_due,
+                carried: Some(carried),
             },
         }
     }
 
     pub(crate) fn untouched(response: S::Future) -> Self {
         Self {
-            state: State::Sending {
+            phase: Phase::Sent {
                 response,
-                token: None,
-                renewal_due: false,
+                carried: None,
             },
         }
     }
 
-    pub(crate) fn failed(error: Error, request: &Request<B>) -> Self {
+    pub(crate) fn failed(error: Error, protocol: Protocol) -> Self {
         Self {
-            state: State::Failed {
-                error: Some(error),
-                grpc: body::is_grpc(request.headers()),
-            },
+            phase: Phase::failed(error, protocol),
         }
     }
 
     pub(crate) fn waiting(inner: S, request: Request<B>, tokens: &TokenCache) -> Self {
         Self {
-            state: State::Waiting {
-                waiting: Box::pin(Waiting {
+            phase: Phase::Waiting {
+                waiting: Box::new(Waiting {
                     inner,
                     request: Some(request),
                     tokens: tokens.clone(),
-                    wait: Some(tokens.wait(Wait::PATIENCE)),
-                    patience: Wait::PATIENCE,
+                    stage: Stage::ForToken(tokens.wait(Budget::MAX)),
                 }),
             },
         }
@@ -118,45 +114,40 @@ where
     type Output = Result<Response<ResponseBody<R>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let mut phase = self.project().phase;
         loop {
-            let next = match state.as_mut().project() {
-                StateProj::Sending {
-                    response,
-                    token,
-                    renewal_due,
-                } => {
-                    // In `poll`, since a future that is never polled must not
-                    // leave a claim behind.
-                    if std::mem::take(renewal_due)
-                        && let Some(token) = token
-                    {
-                        token.renew();
+            let next = match phase.as_mut().project() {
+                PhaseProj::Waiting { waiting } => ready!(waiting.poll_next(cx))?,
+                PhaseProj::Sent { response, carried } => {
+                    if let Some(carried) = carried {
+                        // In `poll`, since a future that is never polled must not
+                        // leave a claim behind.
+                        if mem::replace(&mut carried.renewal, Renewal::NotDue) == Renewal::Due {
+                            carried.mark.renew();
+                        }
                     }
                     let response = ready!(response.poll(cx))?;
-                    return Poll::Ready(Ok(body::pass(response, token.take())));
+                    return Poll::Ready(Ok(match carried {
+                        Some(carried) => response::judge(response, *carried),
+                        None => response.map(ResponseBody::new),
+                    }));
                 }
-                StateProj::Waiting { waiting } => {
-                    let grpc = waiting.is_grpc();
-                    match ready!(waiting.as_mut().poll_sent(cx))? {
-                        Ok((response, token, renewal_due)) => State::Sending {
-                            response,
-                            token: Some(token),
-                            renewal_due,
-                        },
-                        Err(error) => State::Failed {
-                            error: Some(error),
-                            grpc,
-                        },
-                    }
-                }
-                StateProj::Failed { error, grpc } => {
+                PhaseProj::Failed { error, protocol } => {
                     #[expect(clippy::expect_used, reason = "the contract of `Future`")]
                     let error = error.take().expect("polled after it was ready");
-                    return Poll::Ready(Ok(body::failure(error, *grpc)));
+                    return Poll::Ready(Ok(response::from_error(error, *protocol)));
                 }
             };
-            state.set(next);
+            phase.set(next);
+        }
+    }
+}
+
+impl<S, F, B> Phase<S, F, B> {
+    fn failed(error: Error, protocol: Protocol) -> Self {
+        Self::Failed {
+            error: Some(error),
+            protocol,
         }
     }
 }
@@ -165,37 +156,54 @@ impl<S, B> Waiting<S, B>
 where
     S: Service<Request<B>> + Clone,
 {
-    fn is_grpc(&self) -> bool {
-        let request = self.request.as_ref();
-        request.is_some_and(|request| body::is_grpc(request.headers()))
+    /// The phase after this one.
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Phase<S, S::Future, B>, S::Error>> {
+        loop {
+            match &mut self.stage {
+                Stage::ForToken(wait) => match ready!(Pin::new(&mut *wait).poll(cx)) {
+                    Ok(_) => self.stage = Stage::ForReadiness(wait.budget()),
+                    Err(error) => return Poll::Ready(Ok(self.fail(error))),
+                },
+                Stage::ForReadiness(budget) => {
+                    let budget = *budget;
+                    ready!(self.inner.poll_ready(cx))?;
+                    if let Some(next) = self.send() {
+                        return Poll::Ready(Ok(next));
+                    }
+                    // Nothing is held while waiting: see `release_readiness`.
+                    self.inner = self.inner.clone();
+                    self.stage = Stage::ForToken(self.tokens.wait(budget));
+                }
+            }
+        }
     }
 
-    fn poll_sent(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Sent<S::Future>, S::Error>> {
-        let mut this = self.project();
-        loop {
-            if let Some(mut wait) = this.wait.as_mut().as_pin_mut() {
-                if let Err(error) = ready!(wait.as_mut().poll(cx)) {
-                    return Poll::Ready(Ok(Err(error)));
-                }
-                *this.patience = wait.patience_left();
-                this.wait.set(None);
-            }
-            ready!(this.inner.poll_ready(cx))?;
-            // Getting ready may have taken longer than the token lives.
-            if let Some((token, renewal_due)) = this.tokens.ready() {
-                #[expect(clippy::expect_used, reason = "the contract of `Future`")]
-                let mut request = this.request.take().expect("polled after it was ready");
-                authorize(&mut request, &token);
-                let response = this.inner.call(request);
-                return Poll::Ready(Ok(Ok((response, token, renewal_due))));
-            }
-            // Nothing is held while waiting: see `FiskilAuth::give_back`.
-            *this.inner = this.inner.clone();
-            this.wait.set(Some(this.tokens.wait(*this.patience)));
-        }
+    /// Sends the request, with whatever token is the one in use by now. `None` if
+    /// there is none any more.
+    fn send(&mut self) -> Option<Phase<S, S::Future, B>> {
+        let usable = self.tokens.usable()?;
+        #[expect(clippy::expect_used, reason = "the contract of `Future`")]
+        let mut request = self.request.take().expect("polled after it was ready");
+        let header = usable.token.header_value().clone();
+        let mark = self.tokens.mark(&usable);
+        Some(
+            match Carried::by(&mut request, header, mark, usable.renewal) {
+                Ok(carried) => Phase::Sent {
+                    response: self.inner.call(request),
+                    carried: Some(carried),
+                },
+                Err(error) => Phase::failed(error, Protocol::of(request.headers())),
+            },
+        )
+    }
+
+    fn fail(&self, error: Error) -> Phase<S, S::Future, B> {
+        let request = self.request.as_ref();
+        let protocol = request.map_or(Protocol::Http, |request| Protocol::of(request.headers()));
+        Phase::failed(error, protocol)
     }
 }
 

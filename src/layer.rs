@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use crate::origin::{self, Origin};
 use crate::scope::Scope;
-use crate::service::FiskilAuth;
+use crate::service::{Auth, FiskilAuth};
 use crate::{BoxError, Error, ProvideCredentials, Token, TokenCache, TokenRequest};
 
 /// Puts a valid Fiskil bearer token on every request of the service that it is
@@ -31,13 +31,6 @@ use crate::{BoxError, Error, ProvideCredentials, Token, TokenCache, TokenRequest
 #[derive(Clone, Debug)]
 pub struct FiskilAuthLayer {
     auth: Arc<Auth>,
-}
-
-/// What a service needs, in one allocation, so that cloning one is cheap.
-#[derive(Clone, Debug)]
-pub(crate) struct Auth {
-    pub(crate) tokens: TokenCache,
-    pub(crate) scope: Scope,
 }
 
 impl FiskilAuthLayer {

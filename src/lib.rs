@@ -101,14 +101,15 @@
 
 mod body;
 mod cache;
+mod carried;
 #[cfg(feature = "client")]
 mod client;
 mod credentials;
 #[cfg(any(doc, doctest))]
 pub mod docs;
 mod error;
-mod error_for_auth;
 mod future;
+mod grpc;
 #[cfg(feature = "_https")]
 mod https;
 #[cfg(feature = "client")]
@@ -116,6 +117,7 @@ mod json;
 mod layer;
 mod origin;
 mod redact;
+mod response;
 #[cfg(feature = "retry")]
 #[cfg_attr(docsrs, doc(cfg(feature = "retry")))]
 pub mod retry;
@@ -135,9 +137,9 @@ pub use self::client::TokenClient;
 pub use self::credentials::CredentialsFile;
 pub use self::credentials::{Credentials, ProvideCredentials};
 pub use self::error::{Error, ErrorKind};
-pub use self::error_for_auth::error_for_auth;
 pub use self::future::ResponseFuture;
 pub use self::layer::FiskilAuthLayer;
+pub use self::response::error_for_auth;
 pub use self::service::FiskilAuth;
 pub use self::token::{Token, TokenRequest};
 

@@ -13,7 +13,8 @@ use tower::retry::Policy;
 use tower::retry::budget::{Budget, TpsBudget};
 
 use crate::Error;
-use crate::body::AnotherToken;
+use crate::cache::Resend;
+use crate::response::Rejected;
 use crate::runtime::Timer;
 
 /// A retry policy: after a 401, or gRPC status 16, sends the request once more,
@@ -141,7 +142,7 @@ impl<C> RetryUnauthorized<C> {
         }
     }
 
-    fn judge<R, E>(&mut self, result: &Result<Response<R>, E>) -> Option<Wait> {
+    fn judge<R, E>(&mut self, result: &Result<Response<R>, E>) -> Option<Delay> {
         let extensions = result.as_ref().ok()?.extensions();
         if let Some(error) = extensions.get::<Error>() {
             return self.transient.as_mut()?.wait(error);
@@ -149,10 +150,12 @@ impl<C> RetryUnauthorized<C> {
         if let Some(transient) = &self.transient {
             transient.budget.deposit();
         }
-        let send_again = !self.resent && extensions.get::<AnotherToken>().is_some();
+        let rejected = extensions.get::<Rejected>();
+        let another = rejected.is_some_and(|rejected| rejected.resend == Resend::Another);
+        let send_again = !self.resent && another;
         send_again.then(|| {
             self.resent = true;
-            Wait { timer: None }
+            Delay { timer: None }
         })
     }
 }
@@ -174,7 +177,7 @@ impl<C> fmt::Debug for RetryUnauthorized<C> {
 }
 
 impl<B: Clone, R, E> Policy<Request<B>, Response<R>, E> for RetryUnauthorized {
-    type Future = Wait;
+    type Future = Delay;
 
     fn retry(
         &mut self,
@@ -193,7 +196,7 @@ impl<F, B, R, E> Policy<Request<B>, Response<R>, E> for RetryUnauthorized<F>
 where
     F: Fn(&B) -> Option<B>,
 {
-    type Future = Wait;
+    type Future = Delay;
 
     fn retry(
         &mut self,
@@ -215,25 +218,25 @@ where
 }
 
 impl Transient {
-    fn wait(&mut self, error: &Error) -> Option<Wait> {
+    fn wait(&mut self, error: &Error) -> Option<Delay> {
         // An error without it is one that waiting does not cure.
         let wait = error.retry_after().filter(|_| error.is_transient())?;
         let patience = self.patience.checked_sub(wait)?;
         let timer = Timer::at(Instant::now().into_std().checked_add(wait)?).ok()?;
         self.budget.withdraw().then(|| {
             self.patience = patience;
-            Wait { timer: Some(timer) }
+            Delay { timer: Some(timer) }
         })
     }
 }
 
 /// The wait before a request is sent again; none where its token was rejected.
 #[derive(Debug)]
-pub struct Wait {
+pub struct Delay {
     timer: Option<Timer>,
 }
 
-impl Future for Wait {
+impl Future for Delay {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

@@ -4,19 +4,18 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-#[cfg(feature = "client")]
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Id};
 use tokio::time::{Sleep, sleep_until};
 
 use crate::{Error, ErrorKind};
 
-/// The runtime that polls the caller, and a timer on it.
+/// A timer on the runtime that polls it, which may be another one each time.
 #[derive(Debug)]
 pub(crate) struct Timer {
     sleep: Pin<Box<Sleep>>,
+    runtime: Id,
 }
 
 /// The runtime that polls the caller.
@@ -28,9 +27,12 @@ pub(crate) fn current() -> Result<Handle, Error> {
     Handle::try_current().map_err(|_| missing())
 }
 
-/// The exchange's task went down with its runtime.
+/// The fetch's task went down with its runtime.
 pub(crate) fn shut_down() -> Error {
-    Error::new(ErrorKind::Runtime, SHUT_DOWN).transient(true)
+    let now = tokio::time::Instant::now().into_std();
+    Error::new(ErrorKind::Runtime, SHUT_DOWN)
+        .transient(true)
+        .with_retry_at(now.checked_add(ANOTHER_RUNTIME))
 }
 
 fn missing() -> Error {
@@ -55,17 +57,22 @@ impl Timer {
     ///
     /// [`ErrorKind::Runtime`] where there is none with timers.
     pub(crate) fn at(at: Instant) -> Result<Self, Error> {
-        current()?;
+        let runtime = current()?.id();
         // tokio tells of a runtime without timers by a panic only.
         catch_unwind(|| Box::pin(sleep_until(at.into())))
-            .map(|sleep| Self { sleep })
+            .map(|sleep| Self { sleep, runtime })
             .map_err(|_| missing())
     }
 
     /// # Errors
     ///
-    /// [`ErrorKind::Runtime`] where the timer's runtime has shut down.
+    /// [`ErrorKind::Runtime`] where the timer's runtime has shut down, or the
+    /// one that polls it has no timers.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // The runtime that it was made on may be driven no more.
+        if current().is_ok_and(|runtime| runtime.id() != self.runtime) {
+            *self = Self::at(self.sleep.deadline().into_std())?;
+        }
         // Likewise for a runtime that is gone.
         catch_unwind(AssertUnwindSafe(|| self.sleep.as_mut().poll(cx)))
             .map_or_else(|_| Poll::Ready(Err(shut_down())), |poll| poll.map(Ok))
@@ -76,3 +83,6 @@ const MISSING: &str = "there is no tokio runtime with timers here: \
      call from within one that was built with `enable_time` or `enable_all`";
 const SHUT_DOWN: &str = "the tokio runtime that fetched the token has shut down: \
      keep the runtime that runs the requests alive";
+
+/// Whoever shuts a runtime down has commonly started another one by then.
+const ANOTHER_RUNTIME: Duration = Duration::from_secs(1);

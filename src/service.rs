@@ -5,15 +5,15 @@ use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use tower_service::Service;
 
 use crate::body::ResponseBody;
-use crate::cache::CachedToken;
+use crate::cache::{Renewal, TokenCache};
+use crate::carried::Carried;
 use crate::future::ResponseFuture;
-use crate::layer::Auth;
-use crate::scope::Pass;
+use crate::grpc::Protocol;
+use crate::scope::{Pass, Scope};
 
 /// Puts a valid Fiskil bearer token on every request to `S`.
 ///
@@ -23,6 +23,14 @@ use crate::scope::Pass;
 pub struct FiskilAuth<S> {
     inner: S,
     auth: Arc<Auth>,
+}
+
+/// What the services of a layer share, in one allocation, so that cloning one is
+/// cheap.
+#[derive(Clone, Debug)]
+pub(crate) struct Auth {
+    pub(crate) tokens: TokenCache,
+    pub(crate) scope: Scope,
 }
 
 impl<S> FiskilAuth<S> {
@@ -50,17 +58,29 @@ where
             Pass::WithToken => {}
             Pass::Untouched => return ResponseFuture::untouched(self.inner.call(request)),
             Pass::Refused(error) => {
-                self.give_back();
-                return ResponseFuture::failed(error, &request);
+                self.release_readiness();
+                return ResponseFuture::failed(error, Protocol::of(request.headers()));
             }
         }
-        match self.auth.tokens.ready() {
-            Some((token, renewal_due)) => {
-                authorize(&mut request, &token);
-                ResponseFuture::sending(self.inner.call(request), token, renewal_due)
+        let tokens = &self.auth.tokens;
+        let fresh = tokens.fresh(|shard| {
+            let header = shard.header().clone();
+            Carried::by(&mut request, header, shard.mark(), Renewal::NotDue)
+        });
+        let usable = || {
+            let usable = tokens.usable()?;
+            let header = usable.token.header_value().clone();
+            let mark = tokens.mark(&usable);
+            Some(Carried::by(&mut request, header, mark, usable.renewal))
+        };
+        match fresh.or_else(usable) {
+            Some(Ok(carried)) => ResponseFuture::sent(self.inner.call(request), carried),
+            Some(Err(error)) => {
+                self.release_readiness();
+                ResponseFuture::failed(error, Protocol::of(request.headers()))
             }
             None => {
-                let inner = self.give_back();
+                let inner = self.release_readiness();
                 ResponseFuture::waiting(inner, request, &self.auth.tokens)
             }
         }
@@ -71,7 +91,7 @@ impl<S: Clone> FiskilAuth<S> {
     /// Gives up the reservation that `poll_ready` made, and returns a service
     /// to make another one with: what waits for a token must not hold a permit
     /// that the token service may need, nor one that others could use.
-    fn give_back(&mut self) -> S {
+    fn release_readiness(&mut self) -> S {
         let unready = self.inner.clone();
         drop(mem::replace(&mut self.inner, unready.clone()));
         unready
@@ -84,12 +104,4 @@ impl<S: fmt::Debug> fmt::Debug for FiskilAuth<S> {
             .field("inner", &self.inner)
             .finish_non_exhaustive()
     }
-}
-
-/// Replaces whatever the request was authorized with: a gateway must not pass
-/// on what its own caller sent.
-pub(crate) fn authorize<B>(request: &mut Request<B>, token: &CachedToken) {
-    request
-        .headers_mut()
-        .insert(AUTHORIZATION, token.header().clone());
 }

@@ -100,22 +100,29 @@ pub struct TokenRequest {
     /// another is wanted. A token service with a cache of its own must not
     /// answer with this one.
     pub rejected: Option<Token>,
+    /// The token that the cache uses now, if any. A token service with a cache of
+    /// its own answers with another one: it is asked because this one won't do
+    /// for much longer, or at all.
+    pub held: Option<Token>,
 }
 
 impl TokenRequest {
-    /// A request that exchanges `credentials`, with no token rejected before.
+    /// A request that exchanges `credentials`, with no token in use or rejected
+    /// before.
     pub fn new(credentials: Credentials) -> Self {
         Self {
             credentials,
             rejected: None,
+            held: None,
         }
     }
 
-    /// Whether the text gives away the client secret or the rejected token.
+    /// Whether the text gives away the client secret or a token.
     pub(crate) fn is_revealed_by(&self, text: &str) -> bool {
         let secret = self.credentials.client_secret().expose_secret();
-        let token = self.rejected.as_ref().map(Token::value).unwrap_or_default();
-        redact::reveals(text, &[secret, token])
+        let [rejected, held] = [&self.rejected, &self.held]
+            .map(|token| token.as_ref().map(Token::value).unwrap_or_default());
+        redact::reveals(text, &[secret, rejected, held])
     }
 }
 

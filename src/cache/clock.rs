@@ -1,35 +1,11 @@
 //! The two clocks by which a token is judged.
 
-use std::time::{Duration, Instant, SystemTime};
+#[cfg(test)]
+use std::time::Duration;
+use std::time::{Instant, SystemTime};
 
 use super::coarse;
-
-/// One reading of both clocks.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Now {
-    /// Never set back, but on some systems it stands still during suspend.
-    pub(super) mono: Instant,
-    /// Goes on during suspend, but can be set.
-    pub(super) wall: SystemTime,
-}
-
-impl Now {
-    /// The time since `earlier`, by whichever clock says more.
-    pub(super) fn since(self, earlier: Self) -> Duration {
-        let mono = self.mono.saturating_duration_since(earlier.mono);
-        let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
-        mono.max(wall)
-    }
-
-    #[cfg(all(test, not(loom)))]
-    #[allow(clippy::arithmetic_side_effects)]
-    pub(super) fn after(self, span: Duration) -> Self {
-        Self {
-            mono: self.mono + span,
-            wall: self.wall + span,
-        }
-    }
-}
+use super::core::Now;
 
 /// Where [`Now`] comes from: tokio's clock, which tests can pause, and the
 /// system's wall clock.
@@ -130,7 +106,7 @@ fn coarse_ticks(until: Instant) -> Option<u64> {
 #[cfg(all(test, not(loom)))]
 #[allow(clippy::arithmetic_side_effects)]
 mod tests {
-    //! Breaks tried, each caught here: no allowance for the coarse clock's lag;
+    //! Mutations caught: no allowance for the coarse clock's lag;
     //! coarse ticks under a paused clock, or after one that was paused; odd ticks
     //! that are rounded up; 0 that is ahead.
 

@@ -1,6 +1,35 @@
 //! The errors that the cache itself comes to, and what to do about each.
 
+use super::core::Fault;
 use crate::{Error, ErrorKind};
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Overdue => overdue(),
+            Fault::ExpiredOnArrival => invalid_token(
+                "the token had expired on arrival: \
+                 check the token service's expiry and this machine's clock",
+            ),
+            Fault::InvalidatedAgain => invalid_token(
+                "the token service handed out a token that was invalidated: \
+                 it must not cache that one",
+            ),
+            Fault::RejectedAgain => invalid_token(
+                "the API rejected the token, and the token service handed out the same one again: \
+                 it must not cache one that was rejected",
+            ),
+            Fault::ShortLived => invalid_token(
+                "the token service hands out tokens that live for less than a second: \
+                 let it return longer ones",
+            ),
+            Fault::InvalidatedSoon => invalid_token(
+                "the token was invalidated within a second: \
+                 the next one is fetched once that has passed",
+            ),
+        }
+    }
+}
 
 pub(super) fn overdue() -> Error {
     Error::new(
@@ -15,33 +44,6 @@ pub(super) fn panicked() -> Error {
         ErrorKind::TokenService,
         "the token service or the credentials provider panicked: \
          the panic's own message has been printed by the panic hook",
-    )
-}
-
-pub(super) fn expired_on_arrival() -> Error {
-    invalid_token(
-        "the token had expired on arrival: \
-         check the token service's expiry and this machine's clock",
-    )
-}
-
-pub(super) fn invalidated_again() -> Error {
-    invalid_token(
-        "the token service handed out a token that was invalidated: it must not cache that one",
-    )
-}
-
-pub(super) fn rejected_again() -> Error {
-    invalid_token(
-        "the API rejects the tokens that the token service hands out: \
-         check that both belong to the same Fiskil environment",
-    )
-}
-
-pub(super) fn short_lived() -> Error {
-    invalid_token(
-        "the token service hands out tokens that live for less than a second: \
-         let it return longer ones",
     )
 }
 

@@ -1,91 +1,117 @@
-//! One exchange under way, as those who wait for it see it.
+//! A flight: one fetch under way, as those who wait for it see it.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
 
 use tokio::task::AbortHandle;
+use tracing::Span;
 
-use super::clock::Now;
-use super::decision::Claim;
-use super::sync::{Notify, OnceLock};
+use super::core::{Claim, Outcome};
+use super::panics;
+use super::sync::Mutex;
 use crate::{Error, Token};
 
-/// One exchange under way: its end, and who is to be told.
+/// One fetch under way: its end, and who is to be told.
 #[derive(Debug)]
 pub(super) struct Flight {
-    claim: Claim,
-    begun: Now,
-    landed: OnceLock<Landing>,
-    landing: Arc<Notify>,
-    task: OnceLock<AbortHandle>,
+    pub(super) claim: Claim<Token>,
+    state: Mutex<State>,
+    task: OnceLock<(AbortHandle, Span)>,
 }
 
-/// How an exchange ended.
-#[derive(Clone, Debug)]
-pub(super) enum Landing {
-    /// With a token, which is published.
-    Token,
-    /// With an error, which all who waited share.
-    Failed(Error),
-    /// Not at all: the runtime that ran it is gone.
-    Lost,
+#[derive(Debug, Default)]
+struct State {
+    outcome: Option<Outcome<Error>>,
+    waiters: BTreeMap<u64, Waker>,
+    next_waiter: u64,
 }
 
 impl Flight {
-    pub(super) fn new(claim: Claim, begun: Now) -> Self {
+    pub(super) fn new(claim: Claim<Token>) -> Self {
         Self {
             claim,
-            begun,
-            landed: OnceLock::new(),
-            landing: Arc::default(),
+            state: Mutex::new(State::default()),
             task: OnceLock::new(),
         }
     }
 
-    pub(super) fn id(&self) -> u64 {
-        self.claim.id
+    pub(super) fn outcome(&self) -> Option<Outcome<Error>> {
+        self.state.lock().outcome.clone()
     }
 
-    /// When it was claimed.
-    pub(super) fn begun(&self) -> Now {
-        self.begun
-    }
-
-    pub(super) fn deadline(&self) -> Instant {
-        self.claim.deadline
-    }
-
-    pub(super) fn rejected(&self) -> Option<&Token> {
-        self.claim.rejected.as_ref()
-    }
-
-    pub(super) fn landed(&self) -> Option<&Landing> {
-        self.landed.get()
-    }
-
-    /// What wakes a waiter. It must be polled before the first look at
-    /// [`landed`](Self::landed), or an end in between is missed.
-    pub(super) fn landing(&self) -> Arc<Notify> {
-        self.landing.clone()
-    }
-
-    /// Ends it and wakes all who wait. The cache's state must show the end
-    /// already, and its lock must be free: wakers are foreign code.
-    pub(super) fn land(&self, landing: Landing) {
-        if self.landed.set(landing).is_ok() {
-            self.landing.notify_waiters();
+    /// Tells all who wait. The cache's state must show the end already, and its
+    /// lock must be free: wakers are foreign code.
+    pub(super) fn complete(&self, outcome: Outcome<Error>) {
+        let waiters = {
+            let mut state = self.state.lock();
+            state.outcome.get_or_insert(outcome);
+            mem::take(&mut state.waiters)
+        };
+        for waker in waiters.into_values() {
+            // One that panics must not cost the others theirs.
+            panics::catch(|| waker.wake());
         }
     }
 
-    pub(super) fn set_task(&self, task: AbortHandle) {
+    /// `span` is that of all its events.
+    pub(super) fn set_task(&self, task: AbortHandle, span: Span) {
         // Claimed once, launched once: the cell is empty.
-        let _ = self.task.set(task);
+        let _ = self.task.set((task, span));
+    }
+
+    pub(super) fn span(&self) -> Span {
+        self.task
+            .get()
+            .map_or_else(Span::none, |(_, span)| span.clone())
     }
 
     /// Stops the task, which has no one to work for any more.
     pub(super) fn abort(&self) {
-        if let Some(task) = self.task.get() {
+        if let Some((task, _)) = self.task.get() {
             task.abort();
         }
+    }
+}
+
+/// One who waits for the end of a flight.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) flight: Arc<Flight>,
+    place: Option<u64>,
+}
+
+impl Waiter {
+    pub(super) fn new(flight: Arc<Flight>) -> Self {
+        Self {
+            flight,
+            place: None,
+        }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<Error>> {
+        // Cloned before the lock is taken and dropped after it is free: wakers
+        // are foreign code.
+        let waker = cx.waker().clone();
+        let mut state = self.flight.state.lock();
+        if let Some(outcome) = state.outcome.clone() {
+            return Poll::Ready(outcome);
+        }
+        let place = *self.place.get_or_insert(state.next_waiter);
+        state.next_waiter = state.next_waiter.max(place.saturating_add(1));
+        let before = state.waiters.insert(place, waker);
+        drop(state);
+        drop(before);
+        Poll::Pending
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let waker = self
+            .place
+            .and_then(|place| self.flight.state.lock().waiters.remove(&place));
+        drop(waker);
     }
 }

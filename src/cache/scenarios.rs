@@ -30,12 +30,22 @@ enum Step {
     /// …or after a wait of so many seconds.
     SendsAfter(f64, u32),
     FailsAfter(f64, ErrorKind),
+    /// A probe asks for the token, and gets this one or an error, at once or
+    /// after so many seconds.
+    Probes(f64, Result<u32, ErrorKind>),
     /// The API answers 401 to a request that carried this token.
     Rejects(u32),
+    /// The API lets a request in that was sent with this token, the one in use,
+    /// just now.
+    Accepts(u32),
+    /// The token in use is suspect, or not.
+    Suspect(bool),
+    /// The runtime of the fetch under way is shut down.
+    Loses,
     /// The user invalidates this token.
     Invalidates(u32),
-    /// So many exchanges have been started since the beginning.
-    Exchanges(u32),
+    /// So many fetches have been started since the beginning.
+    Fetches(u32),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,13 +70,14 @@ struct Outcome {
 }
 
 impl Step {
-    /// What is expected of a request, where the step is one.
+    /// What is expected of a request or a probe, where the step is one.
     fn expected(self) -> Option<Outcome> {
         let (waited, result) = match self {
             Step::Sends(token) => (0.0, Ok(token)),
             Step::Fails(kind) => (0.0, Err(kind)),
             Step::SendsAfter(waited, token) => (waited, Ok(token)),
             Step::FailsAfter(waited, kind) => (waited, Err(kind)),
+            Step::Probes(waited, result) => (waited, result),
             _ => return None,
         };
         Some(Outcome { waited, result })

@@ -1,189 +1,223 @@
 //! The state that all handles of one layer share: the token's life under a
 //! lock, and what is published of it.
+//!
+//! Under the lock runs no foreign code, nor anything that waits. Wakers,
+//! subscribers and the sources of errors are foreign code; so is what is dropped
+//! of them.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
-use super::DEADLINE;
-use super::cached::{CachedToken, Copies, Published};
-use super::clock::{Clock, Now};
-use super::decision::{Decision, Rejection};
-use super::exchange::Exchange;
-use super::flight::{Flight, Landing};
-use super::life::Life;
-use super::report::Report;
+use super::Status;
+use super::clock::Clock;
+use super::core::{
+    Ask, Ending, Evidence, InFlight, Life, Now, Outcome, Rejection, Resend, Step, Suspect, Usable,
+};
+use super::fetcher::Fetcher;
+use super::flight::Flight;
+use super::mark::Mark;
+use super::panics;
+use super::registry::Entry;
+use super::report::{self, Report};
+use super::shards::{Published, Shard, Shards};
 use super::sync::{Mutex, MutexGuard};
-use crate::runtime;
 use crate::{Error, Token};
 
 /// What all handles of one layer share.
 pub(crate) struct Shared {
     pub(super) clock: Clock,
-    pub(super) exchange: Arc<Exchange>,
+    pub(super) fetcher: Arc<Fetcher>,
     pub(super) waiting: AtomicUsize,
     published: Published,
     state: Mutex<State>,
     this: Weak<Self>,
+    entry: Entry,
 }
 
 #[derive(Debug)]
 struct State {
-    life: Life,
+    life: Life<Token, Error, Arc<Flight>>,
     /// `life`'s token, as requests carry it.
-    current: Option<Copies>,
-    /// `life`'s exchange under way, as waiters see it.
-    flight: Option<Arc<Flight>>,
-}
-
-/// What a request does next.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// Send this token.
-    Send(Arc<CachedToken>),
-    /// Send this token; a renewal is due that nobody has claimed.
-    SendAndRenew(Arc<CachedToken>),
-    /// Wait for this exchange.
-    Join(Arc<Flight>),
-    /// Claim an exchange, then wait for it.
-    Claim,
-    /// Fail at once.
-    Fail(Error),
+    shards: Option<Shards>,
 }
 
 impl Shared {
-    pub(super) fn new(exchange: Exchange) -> Arc<Self> {
+    pub(super) fn new(fetcher: Fetcher) -> Arc<Self> {
         let state = State {
-            life: Life::new(DEADLINE, fastrand::Rng::new()),
-            current: None,
-            flight: None,
+            life: Life::new(),
+            shards: None,
         };
-        Arc::new_cyclic(|this| Self {
+        Arc::new_cyclic(|this: &Weak<Self>| Self {
             clock: Clock::new(),
-            exchange: Arc::new(exchange),
+            fetcher: Arc::new(fetcher),
             waiting: AtomicUsize::new(0),
             published: Published::default(),
             state: Mutex::new(state),
             this: this.clone(),
+            entry: Entry::new(this.clone()),
         })
     }
 
-    /// The hot path: the token, if it may be sent without a further thought.
-    pub(crate) fn fresh(&self) -> Option<Arc<CachedToken>> {
-        self.published.fresh(&self.clock)
+    /// The hot path: what `take` makes of the token, if that may be sent with no
+    /// further thought.
+    pub(super) fn fresh<R>(&self, take: impl FnOnce(&Shard) -> R) -> Option<R> {
+        self.published.fresh(&self.clock, take)
     }
 
-    /// The slow path's decision; `forced` where the held token won't do. Claims
-    /// nothing, so it may be called where no exchange can be started.
-    pub(super) fn decide(&self, forced: bool) -> Step {
+    /// What whoever asks does next. An overdue flight must have been
+    /// [ended](Self::end_overdue) before.
+    pub(super) fn step(&self, ask: Ask) -> Step<Token, Error, Arc<Flight>> {
+        let (state, now) = self.lock();
+        state.life.step(ask, now)
+    }
+
+    /// What a request remembers that carries this token.
+    pub(super) fn mark(&self, usable: &Usable<Token>) -> Mark {
+        Mark::new(self.entry.id(), usable.generation, usable.suspect)
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        let (state, now) = self.lock();
+        Status::new(state.life.snapshot(now), waiting)
+    }
+
+    pub(super) fn generation(&self) -> u32 {
+        self.state.lock().life.generation()
+    }
+
+    pub(super) fn this(&self) -> Weak<Self> {
+        self.this.clone()
+    }
+
+    /// Lets requests read until when the token may be sent unasked.
+    pub(super) fn publish_limit(&self) {
+        let (state, now) = self.lock();
+        state.publish_limit(&self.clock, now);
+    }
+
+    /// Ends the flight if it is overdue: its own runtime, which should have done
+    /// so, may be stalled.
+    pub(super) fn end_overdue(&self) {
         let (mut state, now) = self.lock();
-        let overdue = state.end_overdue(now);
-        let step = match forced {
-            false => state.decide(now, &self.clock),
-            true => state.decide_forced(now),
+        let Some((flight, completed)) = state.life.end_overdue(now, fastrand::f64()) else {
+            return;
         };
+        self.publish(&mut state, now);
         let generation = state.life.generation();
-        unlock(state);
-        if let Some((flight, landing)) = overdue {
-            flight.land(landing.clone());
-            flight.abort();
-            // Here, as the task that would report it is stopped, if not stalled.
-            let took = now.since(flight.begun());
-            Report::new(took, generation).emit(Some(&landing));
-        }
-        step
+        drop(state);
+        flight.complete(completed.outcome.clone());
+        flight.abort();
+        // Here, as the task that would report it is stopped, if not stalled.
+        let report = Report {
+            reason: flight.claim.reason,
+            took: now.since(flight.claimed_at()),
+            lifetime: None,
+            generation,
+        };
+        flight
+            .span()
+            .in_scope(|| report.emit(Some(&completed.outcome)));
+        panics::catch(|| drop(completed));
     }
 
-    /// Claims an exchange, unless one is under way, held back or not needed.
-    /// The caller must [launch](Self::launch) it.
-    pub(super) fn claim(&self, forced: bool) -> Option<Arc<Flight>> {
+    /// Claims a fetch, unless one is under way, held back or not needed. The
+    /// caller must [launch](Self::launch) it.
+    pub(super) fn claim(&self, ask: Ask) -> Option<Arc<Flight>> {
         let (mut state, now) = self.lock();
-        let wanted = forced
-            || matches!(
-                state.decide(now, &self.clock),
-                Step::SendAndRenew(_) | Step::Claim
-            );
-        let claim = wanted.then(|| state.life.claim(now)).flatten()?;
-        let flight = Arc::new(Flight::new(claim, now));
-        state.flight = Some(flight.clone());
+        let launch = |claim| Arc::new(Flight::new(claim));
+        let flight = state.life.claim(ask, now, launch)?;
         // The renewal is under way: requests need not ask about it any more.
-        state.decide(now, &self.clock);
+        state.publish_limit(&self.clock, now);
         Some(flight)
     }
 
-    /// The exchange ended: with a token and when it was begun, with an error,
-    /// or, with `None`, not at all. Returns how, unless it was overdue and has
-    /// been given up.
-    pub(super) fn end(
+    /// The fetch ended. Returns how, unless it was overdue and has been given up.
+    pub(super) fn complete(
         &self,
-        flight: &Flight,
-        outcome: Option<Result<(Token, Now), Error>>,
-    ) -> Option<Landing> {
+        flight: &Arc<Flight>,
+        ending: Ending<Token, Error>,
+    ) -> Option<Outcome<Error>> {
         let (mut state, now) = self.lock();
-        let (life, id) = (&mut state.life, flight.id());
-        if !life.is_under_way(id) {
-            return None;
-        }
-        let landing = match outcome {
-            Some(Ok((token, started))) => match life.succeed(id, token, started, now)? {
-                Ok(()) => Landing::Token,
-                Err(error) => Landing::Failed(error),
-            },
-            Some(Err(error)) => Landing::Failed(life.fail(id, error, now)?),
-            None => {
-                life.lose(id, runtime::shut_down(), now)?;
-                Landing::Lost
-            }
-        };
-        state.flight = None;
+        let completed = state
+            .life
+            .complete(flight.id(), ending, now, fastrand::f64());
         self.publish(&mut state, now);
-        unlock(state);
-        flight.land(landing.clone());
-        Some(landing)
+        drop(state);
+        match completed {
+            Ok(completed) => {
+                // Those who wait first: what is dropped may panic.
+                flight.complete(completed.outcome.clone());
+                panics::catch(|| drop(completed.displaced));
+                Some(completed.outcome)
+            }
+            Err(ending) => {
+                panics::catch(|| drop(ending));
+                None
+            }
+        }
     }
 
-    /// The API rejected the token of `generation`: renews it at once, if that
-    /// is permitted. Returns whether a request that is sent again would carry
-    /// another token.
-    pub(super) fn reject(&self, generation: u64) -> bool {
+    /// The API rejected the token of `generation`: renews it, if that is
+    /// permitted now. Returns which one a request would carry that is sent again.
+    pub(super) fn reject(&self, generation: u32) -> Resend {
         let (mut state, now) = self.lock();
         let rejection = state.life.reject(generation, now);
-        state.decide(now, &self.clock);
-        unlock(state);
-        if rejection == Rejection::Renews {
-            self.renew();
+        state.publish_limit(&self.clock, now);
+        let age = state.life.age(now).unwrap_or_default();
+        let snapshot = state.life.snapshot(now);
+        let resend = state.life.resend(generation, now);
+        drop(state);
+        match rejection {
+            Rejection::First => report::rejected(&snapshot, age),
+            Rejection::Again => {}
+            Rejection::Known | Rejection::Stale => return resend,
         }
-        rejection != Rejection::Spaced
+        self.renew();
+        resend
+    }
+
+    /// The API accepted the token of `generation`, in a request that was sent
+    /// while that was `suspect`.
+    pub(super) fn clear(&self, generation: u32, suspect: Suspect) {
+        let (mut state, now) = self.lock();
+        let evidence = state.life.clear(generation, suspect);
+        state.publish_limit(&self.clock, now);
+        drop(state);
+        if evidence == Evidence::First {
+            report::cleared(generation);
+        }
+    }
+
+    /// Somebody saw the API reject `token`.
+    pub(super) fn report_rejected(&self, token: &Token) {
+        let generation = self.state.lock().life.generation_of(token);
+        if let Some(generation) = generation {
+            self.reject(generation);
+        }
     }
 
     pub(super) fn invalidate(&self, token: &Token) {
         let (mut state, now) = self.lock();
-        if state.life.invalidate(token, now) {
-            self.publish(&mut state, now);
-        }
-        unlock(state);
+        state.life.invalidate(token);
+        self.publish(&mut state, now);
     }
 
     /// Makes what requests read agree with the token's life, after a change.
     fn publish(&self, state: &mut State, now: Now) {
-        let generation = state.life.generation();
-        let token = state.life.token();
-        let is_current = |current: &Copies| token.is_some() && current.generation() == generation;
-        if !state.current.as_ref().is_some_and(is_current) {
-            let next = token.map(|token| Copies::new(token, generation, self.this.clone()));
-            // Handles that kept the old one must ask, too.
-            if let Some(old) = std::mem::replace(&mut state.current, next) {
-                old.set_quiet_until(0);
+        let life = &state.life;
+        let mark = Mark::new(self.entry.id(), life.generation(), None);
+        let is_current = |shards: &Shards| life.token().is_some() && shards.mark() == mark;
+        if !state.shards.as_ref().is_some_and(is_current) {
+            let next = life.token().map(|token| Shards::new(token, mark));
+            // Services that kept the old one must ask, too.
+            if let Some(old) = std::mem::replace(&mut state.shards, next) {
+                old.set_fresh_until(0);
             }
-            self.published.replace(state.current.as_ref());
+            self.published.replace(state.shards.as_ref());
         }
-        state.decide(now, &self.clock);
-    }
-
-    pub(super) fn status(&self) -> super::Status {
-        let waiting = self.waiting.load(Ordering::Relaxed);
-        let (state, now) = self.lock();
-        super::Status::new(&state.life, waiting, now)
+        state.publish_limit(&self.clock, now);
     }
 
     /// The clocks are read under the lock, so that they never run backwards for
@@ -193,9 +227,14 @@ impl Shared {
         let now = self.clock.now();
         (state, now)
     }
+}
 
-    pub(super) fn this(&self) -> Weak<Self> {
-        self.this.clone()
+impl State {
+    fn publish_limit(&self, clock: &Clock, now: Now) {
+        if let Some(shards) = &self.shards {
+            let until = self.life.fresh_until(now);
+            shards.set_fresh_until(until.map_or(0, |until| clock.ticks(until)));
+        }
     }
 }
 
@@ -209,55 +248,8 @@ impl fmt::Debug for Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         // The last handle is gone: nobody wants the token any more.
-        if let Some(flight) = &self.state.get_mut().flight {
+        if let Some(flight) = self.state.get_mut().life.flight() {
             flight.abort();
         }
-    }
-}
-
-/// Frees the lock, then drops the errors that the state has done with: their
-/// sources are foreign code, which may call back.
-fn unlock(mut state: MutexGuard<'_, State>) {
-    let displaced = state.life.take_displaced();
-    drop(state);
-    drop(displaced);
-}
-
-impl State {
-    /// What a request does, and until when the current token may be sent
-    /// without asking again.
-    fn decide(&mut self, now: Now, clock: &Clock) -> Step {
-        let decision = self.life.decide(now);
-        if let Some(current) = &self.current {
-            let quiet = match &decision {
-                Decision::Send { until, .. } => clock.ticks(*until),
-                Decision::Wait | Decision::Fail(_) => 0,
-            };
-            current.set_quiet_until(quiet);
-        }
-        match (decision, &self.current) {
-            (Decision::Send { renewal_due, .. }, Some(current)) => match renewal_due {
-                true => Step::SendAndRenew(current.own().clone()),
-                false => Step::Send(current.own().clone()),
-            },
-            (Decision::Fail(error), _) => Step::Fail(error),
-            _ => match &self.flight {
-                Some(flight) => Step::Join(flight.clone()),
-                None => Step::Claim,
-            },
-        }
-    }
-
-    fn decide_forced(&self, now: Now) -> Step {
-        match (&self.flight, self.life.held_back(now)) {
-            (Some(flight), _) => Step::Join(flight.clone()),
-            (None, Some(error)) => Step::Fail(error),
-            (None, None) => Step::Claim,
-        }
-    }
-
-    fn end_overdue(&mut self, now: Now) -> Option<(Arc<Flight>, Landing)> {
-        let (_, error) = self.life.end_overdue(now)?;
-        Some((self.flight.take()?, Landing::Failed(error)))
     }
 }

@@ -2,42 +2,52 @@
 
 use std::time::Duration;
 
-use super::clock::Now;
-use super::life::Life;
+use super::core::Snapshot;
+use crate::Error;
 
 /// What a [`TokenCache`](crate::TokenCache) tells of itself, for probes and
 /// metrics.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Status {
     /// Numbers the tokens: 0 before the first, one more with every new one.
     pub generation: u64,
+    /// How long the usable token lives in all; `None` without one.
+    pub lifetime: Option<Duration>,
     /// The time until the next request starts a renewal, zero where it is due;
     /// `None` without a usable token.
     pub refresh_in: Option<Duration>,
     /// The time until the token is used no more; `None` without a usable one.
     pub expires_in: Option<Duration>,
-    /// The exchanges started so far.
+    /// Whether the API rejected the usable token, and accepted it in no request
+    /// that was sent since.
+    pub suspect: bool,
+    /// What the latest fetch failed with; `None` once one succeeds, and before
+    /// the first.
+    pub last_error: Option<Error>,
+    /// The fetches started so far.
     pub fetches: u64,
     /// Those that failed.
     pub failures: u64,
-    /// The tokens that the API rejected, or that were invalidated.
+    /// The tokens that the API rejected, or that were invalidated, each counted
+    /// once.
     pub rejections: u64,
-    /// The requests that wait for an exchange now.
+    /// The requests that wait for a fetch now.
     pub waiting: usize,
 }
 
 impl Status {
-    pub(super) fn new(life: &Life, waiting: usize, now: Now) -> Self {
-        let counts = life.counts();
-        let remaining = life.remaining(now);
+    pub(super) fn new(snapshot: Snapshot<Error>, waiting: usize) -> Self {
         Self {
-            generation: life.generation(),
-            refresh_in: remaining.map(|(refresh, _)| refresh),
-            expires_in: remaining.map(|(_, expiry)| expiry),
-            fetches: counts.fetches,
-            failures: counts.failures,
-            rejections: counts.rejections,
+            generation: snapshot.generation.into(),
+            lifetime: snapshot.lifetime,
+            refresh_in: snapshot.refresh_in,
+            expires_in: snapshot.expires_in,
+            suspect: snapshot.suspect.is_some(),
+            last_error: snapshot.last_error,
+            fetches: snapshot.fetches,
+            failures: snapshot.failures,
+            rejections: snapshot.rejections,
             waiting,
         }
     }

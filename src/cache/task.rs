@@ -1,18 +1,16 @@
-//! The task that runs one exchange, and what its end of any kind leads to.
+//! The task that runs one fetch, and what its end of any kind leads to.
 
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::{Arc, Weak};
-use std::task::Poll;
 
 use tokio::runtime::Handle;
 use tokio::time::timeout_at;
+use tracing::{Instrument, Span};
 
-use super::clock::Now;
+use super::core::{Ask, Ending, InFlight};
 use super::failure;
 use super::flight::Flight;
-use super::report::Report;
+use super::panics;
+use super::report::{self, Report};
 use super::shared::Shared;
 use crate::runtime::{self, Timer};
 use crate::{Error, Token};
@@ -20,89 +18,77 @@ use crate::{Error, Token};
 impl Shared {
     /// Starts a renewal, if one is due and this is a place where it can run.
     pub(super) fn renew(&self) {
-        let now = self.clock.now().mono;
         // Look before claiming: a claim that can't run would hold up others.
-        if let (Ok(runtime), Ok(_)) = (runtime::current(), Timer::at(now))
-            && let Some(flight) = self.claim(false)
-        {
+        let (Ok(runtime), Ok(_)) = (runtime::current(), Timer::at(self.clock.now().mono)) else {
+            return;
+        };
+        if let Some(flight) = self.claim(Ask::Request) {
             self.launch(&flight, &runtime);
         }
     }
 
-    /// Runs a claimed exchange as a task of its own, so that no request that
-    /// goes away takes it along. No lock may be held: a runtime that is
-    /// shutting down drops the task at once, which takes the lock.
+    /// Runs a claimed fetch as a task of its own, so that no request that goes
+    /// away takes it along. No lock may be held: a runtime that is shutting down
+    /// drops the task at once, which takes the lock.
     pub(super) fn launch(&self, flight: &Arc<Flight>, runtime: &Handle) {
+        let span = report::span(flight.claim.reason);
         let guard = Guard {
             cache: self.this(),
             flight: flight.clone(),
+            span: span.clone(),
         };
-        let (exchange, clock) = (self.exchange.clone(), self.clock.clone());
-        let task = runtime.spawn(async move {
+        let (fetcher, clock) = (self.fetcher.clone(), self.clock.clone());
+        let task = async move {
             let flight = &guard.flight;
-            let run = catch_panic(async {
-                let run = exchange.run(flight.rejected().cloned(), &clock);
+            let run = panics::catch_future(async {
+                let run = fetcher.run(&flight.claim, &clock);
                 timeout_at(flight.deadline().into(), run).await
             });
-            let outcome = match run.await {
-                Some(Ok(outcome)) => outcome,
-                Some(Err(_)) => Err(failure::overdue()),
-                None => Err(failure::panicked()),
+            let ending = match run.await {
+                Some(Ok(Ok((token, called_at)))) => Ending::Token(token, called_at),
+                Some(Ok(Err(error))) => Ending::Failed(error),
+                Some(Err(_)) => Ending::Failed(failure::overdue()),
+                None => Ending::Failed(failure::panicked()),
             };
-            guard.end(Some(outcome));
-        });
-        flight.set_task(task.abort_handle());
+            guard.end(ending);
+        };
+        let task = runtime.spawn(task.instrument(span.clone()));
+        flight.set_task(task.abort_handle(), span);
     }
 }
 
-/// Ends the exchange in any case, also where its task is dropped.
+/// Ends the fetch in any case, also where its task is dropped.
 struct Guard {
     cache: Weak<Shared>,
     flight: Arc<Flight>,
+    span: Span,
 }
 
 impl Guard {
-    /// Ends the exchange, with `None` where it did not end by itself.
-    fn end(&self, outcome: Option<Result<(Token, Now), Error>>) {
+    fn end(&self, ending: Ending<Token, Error>) {
         // Without a cache there is nobody to tell.
         let Some(cache) = self.cache.upgrade() else {
             return;
         };
-        let lifetime = match &outcome {
-            Some(Ok((token, _))) => Some(token.lifetime()),
-            _ => None,
+        let lifetime = match &ending {
+            Ending::Token(token, _) => Some(token.lifetime()),
+            Ending::Failed(_) | Ending::Lost => None,
         };
-        let landing = cache.end(&self.flight, outcome);
-        let took = cache.clock.now().since(self.flight.begun());
-        Report {
+        let outcome = cache.complete(&self.flight, ending);
+        let report = Report {
+            reason: self.flight.claim.reason,
+            took: cache.clock.now().since(self.flight.claimed_at()),
             lifetime,
-            ..Report::new(took, cache.status().generation)
-        }
-        .emit(landing.as_ref());
+            generation: cache.generation(),
+        };
+        self.span.in_scope(|| report.emit(outcome.as_ref()));
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if self.flight.landed().is_none() {
-            self.end(None);
+        if self.flight.outcome().is_none() {
+            self.end(Ending::Lost);
         }
     }
-}
-
-/// What `future` returns, or `None` where it panics.
-async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        // A future that has panicked is not polled again, only dropped.
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Some),
-            Err(payload) => {
-                // What it is may panic again when it is dropped.
-                std::mem::forget(payload);
-                Poll::Ready(None)
-            }
-        }
-    })
-    .await
 }

@@ -1,4 +1,4 @@
-//! A request's wait for a token.
+//! A wait for a token: that of a request, a probe or a refresh.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,185 +7,196 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use pin_project_lite::pin_project;
-
-use super::DEADLINE;
-use super::cached::CachedToken;
+use super::core::{Ask, DEADLINE, Outcome, Step, Usable, later};
 use super::failure;
-use super::flight::{Flight, Landing};
-use super::held::later;
-use super::shared::{Shared, Step};
-use super::sync::OwnedNotified;
-use crate::Error;
+use super::flight::{Flight, Waiter};
+use super::shared::Shared;
 use crate::runtime::{self, Timer};
+use crate::{Error, Token};
 
-pin_project! {
-    /// Waits for a token that may be sent. Holds nothing that others need.
-    ///
-    /// Everything that needs a runtime happens in `poll`.
-    #[derive(Debug)]
-    pub(crate) struct Wait {
-        cache: Arc<Shared>,
-        patience: Duration,
-        // Set by the first poll.
-        give_up: Option<Instant>,
-        // The token in use is not good enough: an exchange must end first.
-        forced: bool,
-        restarts: u8,
-        #[pin]
-        joined: Option<Joined>,
-    }
+/// Waits for a token that may be sent. Holds nothing that others need.
+///
+/// Everything that needs a runtime happens in `poll`.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    cache: Arc<Shared>,
+    ask: Ask,
+    budget: Budget,
+    restarts: u8,
+    stage: Stage,
 }
 
-pin_project! {
-    /// An exchange that is waited for.
-    #[derive(Debug)]
-    struct Joined {
-        flight: Arc<Flight>,
+/// How long it may take in all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Budget {
+    /// So long from the first poll on.
+    Whole(Duration),
+    /// Until this instant, as it has been polled.
+    Until(Instant),
+}
+
+/// What it waits for at the moment.
+#[derive(Debug)]
+enum Stage {
+    /// Nothing: it is about to ask the cache.
+    Asking,
+    /// The end of a flight, or the timer's.
+    Joined {
+        waiter: Waiter,
         timer: Timer,
-        ticket: Ticket,
-        #[pin]
-        landing: OwnedNotified,
-    }
+        _ticket: Ticket,
+    },
+    /// The timer's end.
+    Paused { timer: Timer, _ticket: Ticket },
+}
+
+/// What ended a stage.
+enum Woken {
+    /// There was nothing to wait for.
+    AtOnce,
+    Ended(Outcome<Error>),
+    TimeIsUp,
 }
 
 impl Wait {
-    /// Nobody waits for longer than an exchange may take.
-    pub(crate) const PATIENCE: Duration = DEADLINE;
-
-    /// Waits for a token that may be sent, for as long as `patience`.
-    pub(super) fn new(cache: Arc<Shared>, patience: Duration) -> Self {
+    pub(super) fn new(cache: Arc<Shared>, ask: Ask, budget: Budget) -> Self {
         Self {
             cache,
-            patience,
-            give_up: None,
-            forced: false,
+            ask,
+            budget,
             restarts: 0,
-            joined: None,
+            stage: Stage::Asking,
         }
     }
 
-    /// Waits for the end of an exchange, also where there is a good token.
-    pub(super) fn renewed(cache: Arc<Shared>) -> Self {
-        Self {
-            forced: true,
-            ..Self::new(cache, Self::PATIENCE)
+    /// What is left for further waits of the same request.
+    pub(crate) fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    /// What was asked for, now that a flight ended with `error`. `None` where
+    /// the wait goes on.
+    fn after_failure(&self, error: Error) -> Option<Result<Usable<Token>, Error>> {
+        match self.cache.step(self.ask) {
+            // There is a token all the same.
+            Step::Send(usable) => Some(Ok(usable)),
+            Step::Wait { .. } => None,
+            // Nobody waits for a second flight.
+            Step::Join { .. } | Step::Claim | Step::Fail(_) => Some(Err(error)),
         }
     }
 
-    /// What is left of its patience.
-    pub(crate) fn patience_left(&self) -> Duration {
-        let now = self.cache.clock.now().mono;
-        self.give_up
-            .map_or(self.patience, |at| at.saturating_duration_since(now))
-    }
-}
-
-impl Future for Wait {
-    type Output = Result<Arc<CachedToken>, Error>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let cache: &Arc<Shared> = this.cache;
-        let give_up = *this
-            .give_up
-            .get_or_insert_with(|| later(cache.clock.now().mono, *this.patience));
-        // What the exchange that was waited for failed with. It is the answer,
-        // unless there is a token all the same: nobody waits for a second one.
-        let mut failure = None;
-        loop {
-            if let Some(joined) = this.joined.as_mut().as_pin_mut() {
-                let landing = ready!(joined.poll(cx, cache, *this.forced));
-                this.joined.set(None);
-                match landing? {
-                    Landing::Token => {
-                        *this.forced = false;
-                        if let Some(token) = cache.fresh() {
-                            return Poll::Ready(Ok(token));
-                        }
-                    }
-                    Landing::Failed(error) if *this.forced => return Poll::Ready(Err(error)),
-                    Landing::Failed(error) => failure = Some(error),
-                    Landing::Lost if *this.restarts < MAX_RESTARTS => {
-                        *this.restarts = this.restarts.saturating_add(1);
-                    }
-                    Landing::Lost => return Poll::Ready(Err(runtime::shut_down())),
-                }
+    /// What to wait for next.
+    fn next_stage(
+        &self,
+        step: Step<Token, Error, Arc<Flight>>,
+        budget: Instant,
+    ) -> Result<Stage, Error> {
+        let (flight, until) = match step {
+            Step::Join { flight, until } => (flight, until),
+            Step::Wait { until } => {
+                return Ok(Stage::Paused {
+                    timer: Timer::at(until.min(budget))?,
+                    _ticket: Ticket::new(self.cache.clone()),
+                });
             }
-            let flight = match (cache.decide(*this.forced), failure.take()) {
-                (Step::Send(token), _) => return Poll::Ready(Ok(token)),
-                (Step::SendAndRenew(token), _) => {
-                    token.renew();
-                    return Poll::Ready(Ok(token));
-                }
-                (_, Some(error)) | (Step::Fail(error), None) => return Poll::Ready(Err(error)),
-                (Step::Join(flight), None) => Some(flight),
-                (Step::Claim, None) => None,
-            };
-            if let Some(joined) = Joined::new(cache, flight, give_up, *this.forced)? {
-                this.joined.set(Some(joined));
-            }
-        }
-    }
-}
-
-impl Joined {
-    /// Joins `flight`, or one that it claims. `None` where another request
-    /// claims one at this moment.
-    fn new(
-        cache: &Arc<Shared>,
-        flight: Option<Arc<Flight>>,
-        give_up: Instant,
-        forced: bool,
-    ) -> Result<Option<Self>, Error> {
-        let joined = flight.as_ref().map(|flight| flight.deadline());
-        // Before any claim: one that can't run would hold up the others.
-        let timer = Timer::at(joined.map_or(give_up, |at| at.min(give_up)))?;
-        let flight = match flight {
-            Some(flight) => flight,
-            None => {
+            _ => {
+                // Before the claim: one that can't run would hold up the others.
+                Timer::at(budget)?;
                 let runtime = runtime::current()?;
-                let Some(flight) = cache.claim(forced) else {
-                    return Ok(None);
-                };
-                cache.launch(&flight, &runtime);
-                flight
+                if let Some(flight) = self.cache.claim(self.ask) {
+                    self.cache.launch(&flight, &runtime);
+                }
+                // Its own, or that of another request that was faster.
+                return Ok(Stage::Asking);
             }
         };
-        Ok(Some(Self {
-            landing: flight.landing().notified_owned(),
-            ticket: Ticket::new(cache.clone()),
-            flight,
-            timer,
-        }))
-    }
-
-    fn poll(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        cache: &Shared,
-        forced: bool,
-    ) -> Poll<Result<Landing, Error>> {
-        let this = self.project();
-        // Registers the waker, so that an end after the look below wakes it.
-        let _ = this.landing.poll(cx);
-        if let Some(landing) = this.flight.landed() {
-            return Poll::Ready(Ok(landing.clone()));
-        }
-        Poll::Ready(match ready!(this.timer.poll(cx)) {
-            // The flight may go on, but this timer won't.
-            Err(_) => Ok(Landing::Lost),
-            Ok(()) => {
-                // Ends the exchange if it is overdue: its own runtime, which
-                // should have done so, may be stalled.
-                cache.decide(forced);
-                this.flight.landed().cloned().ok_or_else(failure::overdue)
-            }
+        Ok(Stage::Joined {
+            waiter: Waiter::new(flight),
+            timer: Timer::at(until.min(budget))?,
+            _ticket: Ticket::new(self.cache.clone()),
         })
     }
 }
 
-/// Counts one request as waiting.
+impl Future for Wait {
+    type Output = Result<Usable<Token>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let now = this.cache.clock.now().mono;
+        let budget = this.budget.end(now);
+        this.budget = Budget::Until(budget);
+        loop {
+            let woken = ready!(this.stage.poll(cx));
+            this.stage = Stage::Asking;
+            this.cache.end_overdue();
+            match woken {
+                Woken::AtOnce => {}
+                // A refresh has what it asked for: now any token will do.
+                Woken::Ended(Outcome::Token) if this.ask == Ask::Refresh => this.ask = Ask::Request,
+                Woken::Ended(Outcome::Token) => {}
+                Woken::Ended(Outcome::Failed(error)) if this.ask == Ask::Refresh => {
+                    return Poll::Ready(Err(error));
+                }
+                Woken::Ended(Outcome::Failed(error)) => {
+                    if let Some(result) = this.after_failure(error) {
+                        return Poll::Ready(result);
+                    }
+                }
+                Woken::Ended(Outcome::Lost) if this.restarts < MAX_RESTARTS => {
+                    this.restarts = this.restarts.saturating_add(1);
+                }
+                Woken::Ended(Outcome::Lost) => return Poll::Ready(Err(runtime::shut_down())),
+                Woken::TimeIsUp => {}
+            }
+            let step = this.cache.step(this.ask);
+            this.cache.publish_limit();
+            match step {
+                Step::Send(usable) => return Poll::Ready(Ok(usable)),
+                Step::Fail(error) => return Poll::Ready(Err(error)),
+                _ if this.cache.clock.now().mono >= budget => {
+                    return Poll::Ready(Err(failure::overdue()));
+                }
+                step => this.stage = this.next_stage(step, budget)?,
+            }
+        }
+    }
+}
+
+impl Budget {
+    /// Nobody waits for longer than a fetch may take.
+    pub(crate) const MAX: Self = Self::Whole(DEADLINE);
+
+    fn end(self, now: Instant) -> Instant {
+        match self {
+            Self::Whole(span) => later(now, span),
+            Self::Until(at) => at,
+        }
+    }
+}
+
+impl Stage {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Woken> {
+        let timer = match self {
+            Self::Asking => return Poll::Ready(Woken::AtOnce),
+            Self::Joined { waiter, timer, .. } => {
+                if let Poll::Ready(outcome) = waiter.poll(cx) {
+                    return Poll::Ready(Woken::Ended(outcome));
+                }
+                timer
+            }
+            Self::Paused { timer, .. } => timer,
+        };
+        Poll::Ready(match ready!(timer.poll(cx)) {
+            Ok(()) => Woken::TimeIsUp,
+            // Whatever it waits for may go on, but this timer won't.
+            Err(_) => Woken::Ended(Outcome::Lost),
+        })
+    }
+}
+
+/// Counts one wait.
 #[derive(Debug)]
 struct Ticket {
     cache: Arc<Shared>,
@@ -204,5 +215,5 @@ impl Drop for Ticket {
     }
 }
 
-/// A runtime that shuts down kills every new exchange, too.
+/// A runtime that shuts down kills every new fetch, too.
 const MAX_RESTARTS: u8 = 3;

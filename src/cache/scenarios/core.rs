@@ -2,39 +2,51 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::super::DEADLINE;
-use super::super::clock::Now;
-use super::super::decision::{Decision, Rejection};
-use super::super::life::Life;
-use super::{Answer, FIRST_ANSWER, Outcome, Scenario, Step, table::SCENARIOS};
-use crate::{Error, ErrorKind, Token};
+use super::super::core::fake::{FakeError, FakeToken};
+use super::super::core::{
+    Ask, Claim, Completed, Ending, Life, Now, Outcome, Pause, Rejection, Renewal, Step as Next,
+};
+use super::{Answer, FIRST_ANSWER, Outcome as Seen, Scenario, Step, table::SCENARIOS};
+use crate::ErrorKind;
 
 #[test]
 fn every_scenario_holds_for_the_core() {
     for scenario in SCENARIOS {
-        for seed in 0..20 {
-            run(scenario, seed);
+        for chance in [0.0, 0.3, 0.6, 1.0] {
+            run(scenario, chance);
         }
     }
 }
 
-fn run(scenario: &Scenario, seed: u64) {
-    let mut world = World::new(seed);
+fn run(scenario: &Scenario, chance: f64) {
+    let mut world = World::new(chance);
     for (index, step) in scenario.steps.iter().enumerate() {
-        let context = format!("{}, step {index} {step:?}, seed {seed}", scenario.name);
+        let context = format!("{}, step {index} {step:?}, chance {chance}", scenario.name);
         match *step {
             Step::Service(answer) => world.answer = answer,
             Step::Pass(seconds) => world.pass(Duration::from_secs_f64(seconds)),
             Step::WallClock(shift) => world.set_wall_clock(shift),
             Step::Rejects(token) => world.reject(token),
-            Step::Invalidates(token) => {
-                world.life.invalidate(&world.token(token, 1.0), world.now);
+            Step::Accepts(token) => world.accept(token, &context),
+            Step::Suspect(suspect) => {
+                let snapshot = world.life.snapshot(world.now);
+                assert_eq!(snapshot.suspect.is_some(), suspect, "{context}");
             }
-            Step::Exchanges(count) => {
-                assert_eq!(world.life.counts().fetches, u64::from(count), "{context}");
+            Step::Loses => world.lose(),
+            Step::Invalidates(number) => {
+                let lifetime = Duration::ZERO;
+                world.life.invalidate(&FakeToken { number, lifetime });
+            }
+            Step::Fetches(count) => {
+                let fetches = world.life.snapshot(world.now).fetches;
+                assert_eq!(fetches, u64::from(count), "{context}");
             }
             request => {
-                let (expected, seen) = (request.expected().unwrap(), world.request());
+                let ask = match request {
+                    Step::Probes(..) => Ask::Probe,
+                    _ => Ask::Request,
+                };
+                let (expected, seen) = (request.expected().unwrap(), world.ask(ask));
                 assert!(seen.matches(&expected), "{context}: {seen:?}");
             }
         }
@@ -43,24 +55,26 @@ fn run(scenario: &Scenario, seed: u64) {
 
 /// The token service and the clocks around a [`Life`].
 struct World {
-    life: Life,
+    life: Life<FakeToken, FakeError, Claim<FakeToken>>,
     now: Now,
+    chance: f64,
     answer: Answer,
     issued: u32,
     /// The numbers of the tokens, by generation.
     generations: Vec<u32>,
-    /// When the exchange under way ends, and how.
-    ending: Option<(u64, Now, Instant, Result<Token, Error>)>,
+    /// When the fetch under way ends, and how.
+    ending: Option<(u64, Instant, Ending<FakeToken, FakeError>)>,
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(chance: f64) -> Self {
         Self {
-            life: Life::new(DEADLINE, fastrand::Rng::with_seed(seed)),
+            life: Life::new(),
             now: Now {
                 mono: Instant::now(),
                 wall: SystemTime::now(),
             },
+            chance,
             answer: FIRST_ANSWER,
             issued: 0,
             generations: vec![0],
@@ -68,22 +82,20 @@ impl World {
         }
     }
 
-    fn token(&self, number: u32, lifetime: f64) -> Token {
-        Token::new(number.to_string(), Duration::from_secs_f64(lifetime)).unwrap()
+    fn pass(&mut self, span: Duration) {
+        self.pass_until(self.now.mono + span);
     }
 
-    fn pass(&mut self, span: Duration) {
-        let end = self.now.after(span);
-        while let Some(at) = self
-            .ending
-            .as_ref()
-            .map(|ending| ending.2)
-            .filter(|at| *at <= end.mono)
-        {
+    fn pass_until(&mut self, until: Instant) {
+        while let Some(at) = self.ending.as_ref().map(|ending| ending.1) {
+            if at > until {
+                break;
+            }
             self.now = self.now.after(at.saturating_duration_since(self.now.mono));
             self.end();
         }
-        self.now = end_at(self.now, end.mono);
+        let left = until.saturating_duration_since(self.now.mono);
+        self.now = self.now.after(left);
     }
 
     fn set_wall_clock(&mut self, shift: f64) {
@@ -95,86 +107,125 @@ impl World {
         };
     }
 
-    fn request(&mut self) -> Outcome {
+    fn ask(&mut self, ask: Ask) -> Seen {
         let from = self.now.mono;
-        loop {
-            self.life.end_overdue(self.now);
-            let result = match self.life.decide(self.now) {
-                Decision::Send { renewal_due, .. } => {
-                    if renewal_due {
+        let mut failure = None;
+        let result = loop {
+            self.life.end_overdue(self.now, self.chance);
+            match (self.life.step(ask, self.now), failure.take()) {
+                (Next::Send(usable), _) => {
+                    if usable.renewal == Renewal::Due {
                         self.claim();
                     }
-                    Ok(self.generations[usize::try_from(self.life.generation()).unwrap()])
+                    break Ok(usable.token.number);
                 }
-                Decision::Fail(error) => Err(error.kind()),
-                Decision::Wait => {
-                    self.claim();
-                    let at = self.ending.as_ref().unwrap().2;
-                    self.now = self.now.after(at.saturating_duration_since(self.now.mono));
-                    self.end();
-                    continue;
+                (Next::Wait { until }, _) => self.pass_until(until),
+                (_, Some(kind)) => break Err(kind),
+                (Next::Fail(error), None) => break Err(error.kind),
+                (Next::Claim, None) => self.claim(),
+                (Next::Join { until, .. }, None) => {
+                    let end = self.ending.as_ref().map(|ending| ending.1);
+                    if end.is_some_and(|end| end <= until) {
+                        let span = end.unwrap().saturating_duration_since(self.now.mono);
+                        self.now = self.now.after(span);
+                        failure = self.end();
+                    } else {
+                        self.pass_until(until);
+                    }
                 }
-            };
-            let waited = self.now.mono.duration_since(from).as_secs_f64();
-            return Outcome { waited, result };
+            }
+        };
+        // As `TokenCache::token` does.
+        if ask == Ask::Probe && result.is_err() {
+            self.claim();
         }
+        let waited = self.now.mono.duration_since(from).as_secs_f64();
+        Seen { waited, result }
     }
 
     fn reject(&mut self, token: u32) {
         let generation = self.generations.iter().rposition(|number| *number == token);
-        let generation = u64::try_from(generation.unwrap()).unwrap();
-        if self.life.reject(generation, self.now) == Rejection::Renews {
-            self.claim();
+        let generation = u32::try_from(generation.unwrap()).unwrap();
+        match self.life.reject(generation, self.now) {
+            Rejection::First | Rejection::Again => self.claim(),
+            Rejection::Known | Rejection::Stale => {}
         }
+    }
+
+    fn accept(&mut self, token: u32, context: &str) {
+        let Next::Send(usable) = self.life.step(Ask::Request, self.now) else {
+            panic!("{context}: no token");
+        };
+        assert_eq!(usable.token.number, token, "{context}");
+        if let Some(suspect) = usable.suspect {
+            self.life.clear(usable.generation, suspect);
+        }
+    }
+
+    fn lose(&mut self) {
+        let (id, ..) = self.ending.take().unwrap();
+        self.complete(id, Ending::Lost);
     }
 
     fn claim(&mut self) {
-        let Some(claim) = self.life.claim(self.now) else {
+        let Some(claim) = self.life.claim(Ask::Request, self.now, |claim| claim) else {
             return;
         };
-        let failed = || Error::new(ErrorKind::Unavailable, "down");
-        let (latency, result) = match self.answer {
+        let failed = || FakeError::new(ErrorKind::Unavailable);
+        let token = |number, lifetime| {
+            let lifetime = Duration::from_secs_f64(lifetime);
+            Ending::Token(FakeToken { number, lifetime }, self.now)
+        };
+        let (latency, ending) = match self.answer {
             Answer::Issues(latency, lifetime) => {
                 self.issued += 1;
-                (latency, Ok(self.token(self.issued, lifetime)))
+                (latency, token(self.issued, lifetime))
             }
-            Answer::Repeats(latency, lifetime) => (latency, Ok(self.token(self.issued, lifetime))),
-            Answer::Errs(latency) => (latency, Err(failed())),
+            Answer::Repeats(latency, lifetime) => (latency, token(self.issued, lifetime)),
+            Answer::Errs(latency) => (latency, Ending::Failed(failed())),
             Answer::ErrsUntil(wait) => {
                 let until = self.now.mono + Duration::from_secs_f64(wait);
-                (0.0, Err(failed().with_retry_at(Some(until))))
+                let pause = Some(Pause::AtLeast(until));
+                (0.0, Ending::Failed(FakeError { pause, ..failed() }))
             }
-            Answer::Hangs => (f64::INFINITY, Err(failed())),
+            Answer::Hangs => (f64::INFINITY, Ending::Failed(failed())),
         };
-        let answered = Duration::try_from_secs_f64(latency).unwrap_or(Duration::MAX);
-        let at = self
-            .now
-            .mono
-            .checked_add(answered)
-            .unwrap_or(claim.deadline);
-        self.ending = Some((claim.id, self.now, at.min(claim.deadline), result));
+        let latency = Duration::try_from_secs_f64(latency).unwrap_or(Duration::MAX);
+        let at = self.now.mono.checked_add(latency);
+        let at = at.unwrap_or(claim.deadline).min(claim.deadline);
+        self.ending = Some((claim.id, at, ending));
+        if latency.is_zero() {
+            self.end();
+        }
     }
 
-    fn end(&mut self) {
-        let (id, started, _, result) = self.ending.take().unwrap();
-        if self.life.end_overdue(self.now).is_some() {
-            return;
+    /// Returns what the fetch under way failed with, if it did.
+    fn end(&mut self) -> Option<ErrorKind> {
+        let (id, _, ending) = self.ending.take().unwrap();
+        if let Some((_, completed)) = self.life.end_overdue(self.now, self.chance) {
+            return failure(&completed);
         }
-        match result {
-            Ok(token) => {
-                let number = token.value().parse().unwrap();
-                self.life.succeed(id, token, started, self.now);
-                if self.life.generation() == self.generations.len() as u64 {
-                    self.generations.push(number);
-                }
-            }
-            Err(error) => {
-                self.life.fail(id, error, self.now);
-            }
+        self.complete(id, ending)
+    }
+
+    fn complete(&mut self, id: u64, ending: Ending<FakeToken, FakeError>) -> Option<ErrorKind> {
+        let number = match &ending {
+            Ending::Token(token, _) => token.number,
+            _ => 0,
+        };
+        let completed = self.life.complete(id, ending, self.now, self.chance);
+        let completed = completed.unwrap();
+        let generations = u32::try_from(self.generations.len()).unwrap();
+        if self.life.snapshot(self.now).generation == generations {
+            self.generations.push(number);
         }
+        failure(&completed)
     }
 }
 
-fn end_at(now: Now, mono: Instant) -> Now {
-    now.after(mono.saturating_duration_since(now.mono))
+fn failure(completed: &Completed<FakeError>) -> Option<ErrorKind> {
+    match &completed.outcome {
+        Outcome::Failed(error) => Some(error.kind),
+        Outcome::Token | Outcome::Lost => None,
+    }
 }

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use tower::{Layer, Service, service_fn};
 
 use super::{Answer, FIRST_ANSWER, Outcome, Scenario, Step, table::SCENARIOS};
-use crate::cache::CachedToken;
-use crate::{Credentials, Error, ErrorKind, FiskilAuthLayer, Token, TokenRequest};
+use crate::cache::Mark;
+use crate::cache::core::{Ask, Step as Next};
+use crate::{Credentials, Error, ErrorKind, FiskilAuthLayer, Token, TokenCache, TokenRequest};
 
 #[test]
 fn every_scenario_holds_for_the_layer() {
@@ -36,19 +37,21 @@ async fn run(scenario: &Scenario) {
         service_fn(move |_: TokenRequest| exchange(tokens.clone())),
     );
     let mut api = layer.layer(service_fn(async |request: Request<()>| {
+        // No evidence for or against the token: scenarios give that themselves.
         let mut response = Response::new(());
+        *response.status_mut() = StatusCode::NOT_FOUND;
         *response.headers_mut() = request.headers().clone();
         Ok::<_, Infallible>(response)
     }));
     let cache = layer.tokens();
-    let mut seen: Vec<Arc<CachedToken>> = Vec::new();
+    let mut seen: Vec<(Token, Mark)> = Vec::new();
 
     for (index, step) in scenario.steps.iter().enumerate() {
         let context = format!("{}, step {index} {step:?}", scenario.name);
         let carried = |number: u32| {
-            let value = format!("Bearer {number}");
+            let number = number.to_string();
             seen.iter()
-                .rfind(|token| token.header() == value.as_str())
+                .rfind(|(token, _)| token.value() == number)
                 .unwrap()
         };
         match *step {
@@ -64,13 +67,38 @@ async fn run(scenario: &Scenario) {
                 }
             }
             Step::Rejects(number) => {
-                carried(number).reject();
+                carried(number).1.reject();
                 settle().await;
             }
-            Step::Invalidates(number) => cache.invalidate(carried(number).token()),
-            Step::Exchanges(count) => {
+            Step::Accepts(number) => {
+                let usable = cache.usable().unwrap_or_else(|| panic!("{context}"));
+                assert_eq!(usable.token.value(), number.to_string(), "{context}");
+                cache.mark(&usable).accept();
+            }
+            Step::Suspect(suspect) => assert_eq!(cache.status().suspect, suspect, "{context}"),
+            Step::Loses => {
+                let Next::Join { flight, .. } = cache.shared.step(Ask::Refresh) else {
+                    panic!("{context}: no fetch is under way");
+                };
+                flight.abort();
+                settle().await;
+            }
+            Step::Invalidates(number) => cache.invalidate(&carried(number).0),
+            Step::Fetches(count) => {
                 assert_eq!(service.lock().unwrap().exchanges, count, "{context}");
                 assert_eq!(cache.status().fetches, u64::from(count), "{context}");
+            }
+            Step::Probes(..) => {
+                let expected = step.expected().unwrap();
+                let from = tokio::time::Instant::now();
+                let result = cache.token().await;
+                let waited = from.elapsed().as_secs_f64();
+                let result = result.map(|token| token.value().parse().unwrap());
+                let result = result.map_err(|error| error.kind());
+                settle().await;
+                let outcome = Outcome { waited, result };
+                assert!(outcome.matches(&expected), "{context}: {outcome:?}");
+                seen.extend(in_use(&cache));
             }
             request => {
                 let expected = request.expected().unwrap();
@@ -84,7 +112,7 @@ async fn run(scenario: &Scenario) {
                 settle().await;
                 let outcome = Outcome { waited, result };
                 assert!(outcome.matches(&expected), "{context}: {outcome:?}");
-                seen.extend(cache.ready().map(|(token, _)| token));
+                seen.extend(in_use(&cache));
             }
         }
     }
@@ -115,9 +143,18 @@ async fn exchange(service: Arc<Mutex<TokenService>>) -> Result<Token, Error> {
         }
         Answer::Hangs => std::future::pending().await,
     };
-    tokio::time::sleep(Duration::from_secs_f64(latency)).await;
+    if latency > 0.0 {
+        tokio::time::sleep(Duration::from_secs_f64(latency)).await;
+    }
     let lifetime = Duration::from_secs_f64(lifetime.ok_or_else(failed)?);
     Token::new(issued.to_string(), lifetime)
+}
+
+/// The token that a request would carry now, and what it would remember of it.
+fn in_use(cache: &TokenCache) -> Option<(Token, Mark)> {
+    let usable = cache.usable()?;
+    let mark = cache.mark(&usable);
+    Some((usable.token, mark))
 }
 
 /// Which token the API saw.

@@ -8,12 +8,12 @@ use crate::{Credentials, Token, redact};
 
 /// The latest pairs and tokens, the oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct RecentSecrets {
     pairs: VecDeque<Credentials>,
     tokens: VecDeque<Token>,
 }
 
-impl Known {
+impl RecentSecrets {
     pub(super) fn note_pair(&mut self, pair: &Credentials) {
         note(&mut self.pairs, pair, Credentials::is_same_pair);
     }

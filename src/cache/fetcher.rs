@@ -1,14 +1,16 @@
-//! What an exchange consists of: credentials from the provider, then a token
-//! from the token service, both type-erased.
+//! What a fetch consists of: credentials from the provider, then a token from the
+//! token service, both type-erased.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 
 use tower_service::Service;
+use tracing::Span;
 
-use super::clock::{Clock, Now};
-use super::known::Known;
+use super::clock::Clock;
+use super::core::{Claim, Now, is_outrun};
+use super::recent_secrets::RecentSecrets;
 use super::sync::Mutex;
 use crate::{BoxError, Credentials, Error, ErrorKind, ProvideCredentials, Token, TokenRequest};
 
@@ -16,13 +18,13 @@ type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 type Outcome<E> = Result<(Token, Now), E>;
 
 /// The provider and the token service.
-pub(super) struct Exchange {
+pub(super) struct Fetcher {
     provider: Box<dyn Provider>,
     service: Mutex<Box<dyn TokenService>>,
-    known: Mutex<Known>,
+    recent: Mutex<RecentSecrets>,
 }
 
-impl Exchange {
+impl Fetcher {
     pub(super) fn new<P, S>(provider: P, service: S) -> Self
     where
         P: ProvideCredentials,
@@ -33,24 +35,34 @@ impl Exchange {
         Self {
             provider: Box::new(provider),
             service: Mutex::new(Box::new(service)),
-            known: Mutex::new(Known::default()),
+            recent: Mutex::new(RecentSecrets::default()),
         }
     }
 
     /// Exchanges the provider's credentials. Returns when the token service was
     /// called, too: the token's lifetime counts from there.
     ///
+    /// A token that has expired because a clock jumped meanwhile, as it does where
+    /// a machine is suspended, is asked for once more.
+    pub(super) async fn run(&self, claim: &Claim<Token>, clock: &Clock) -> Outcome<Error> {
+        let (token, called_at) = self.fetch(claim, clock).await?;
+        match is_outrun(&token, called_at, clock.now()) {
+            true => self.fetch(claim, clock).await,
+            false => Ok((token, called_at)),
+        }
+    }
+
     /// Where the pair is refused, the provider is asked once more: it may have
     /// been rotated in the meantime. Each pair makes an exchange of its own, and
     /// nothing of the refused one's is left in the next.
-    pub(super) async fn run(&self, rejected: Option<Token>, clock: &Clock) -> Outcome<Error> {
+    async fn fetch(&self, claim: &Claim<Token>, clock: &Clock) -> Outcome<Error> {
         let pair = self.provide().await?;
-        let refusal = match self.exchange(pair.clone(), rejected.clone(), clock).await {
+        let refusal = match self.exchange(pair.clone(), claim, clock).await {
             Err(error) if error.is_of_refused_pair() => error,
             outcome => return outcome,
         };
         match self.provide().await {
-            Ok(next) if !next.is_same_pair(&pair) => self.exchange(next, rejected, clock).await,
+            Ok(next) if !next.is_same_pair(&pair) => self.exchange(next, claim, clock).await,
             // Fiskil's verdict says more than that there is no other pair.
             Ok(_) | Err(_) => Err(refusal),
         }
@@ -61,19 +73,21 @@ impl Exchange {
             self.error(ErrorKind::Credentials, NO_CREDENTIALS, source, |_| false)
         })?;
         pair.validate()?;
-        self.known.lock().note_pair(&pair);
+        Span::current().record("client_id", pair.client_id());
+        self.recent.lock().note_pair(&pair);
         Ok(pair)
     }
 
     async fn exchange(
         &self,
         credentials: Credentials,
-        rejected: Option<Token>,
+        claim: &Claim<Token>,
         clock: &Clock,
     ) -> Outcome<Error> {
         let request = TokenRequest {
             credentials,
-            rejected,
+            rejected: claim.rejected.clone(),
+            held: claim.held.clone(),
         };
         let sent = request.clone();
         // A clone for each exchange, dropped at its end: one instance that was
@@ -82,7 +96,7 @@ impl Exchange {
         let service = self.service.lock().clone_boxed();
         let outcome = service.exchange(request, clock).await;
         if let Ok((token, _)) = &outcome {
-            self.known.lock().note_token(token);
+            self.recent.lock().note_token(token);
         }
         outcome.map_err(|source| {
             self.error(ErrorKind::TokenService, SERVICE_FAILED, source, |text| {
@@ -100,14 +114,14 @@ impl Exchange {
         reveals: impl Fn(&str) -> bool,
     ) -> Error {
         Error::foreign(kind, text, source, |text| {
-            reveals(text) || self.known.lock().is_revealed_by(text)
+            reveals(text) || self.recent.lock().is_revealed_by(text)
         })
     }
 }
 
-impl fmt::Debug for Exchange {
+impl fmt::Debug for Fetcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange").finish_non_exhaustive()
+        f.debug_struct("Fetcher").finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,44 @@
+//! The life of a token: what a request, a probe or a refresh does next, and what
+//! follows from what happened.
+//!
+//! Pure: no runtime, no lock, no I/O, no randomness, and no type of this crate's
+//! around it. It is generic over the token, the error and the flight that it
+//! holds. Time and chance come in as arguments, and what it has done with goes
+//! out as a value, to be dropped where that does no harm.
+//!
+//! Four reasons hold a fetch back, and each only what it is about:
+//!
+//! - the *backoff* of an endpoint that fails holds every fetch;
+//! - the *budget* for rejections holds renewals that rejections ask for;
+//! - a *lost* background renewal holds background renewals for a second;
+//! - tokens of *short life* are asked for once a second.
+
+mod backoff;
+mod budget;
+mod current;
+#[cfg(all(test, not(loom)))]
+pub(super) mod fake;
+mod life;
+mod now;
+#[cfg(all(test, not(loom)))]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions
+)]
+mod search;
+mod step;
+
+pub(super) use self::backoff::Pause;
+pub(super) use self::current::is_outrun;
+pub(super) use self::life::{DEADLINE, Life};
+pub(super) use self::now::{Now, later};
+#[cfg(all(test, not(loom)))]
+pub(super) use self::step::Completed;
+pub(super) use self::step::{
+    Ask, Claim, Ending, Evidence, Failure, Fault, InFlight, Outcome, Reason, Rejection, Snapshot,
+    Step, Suspect, Value,
+};
+pub(crate) use self::step::{Renewal, Resend, Usable};

@@ -1,0 +1,304 @@
+//! The states of a token's life, and what leads from one to the next.
+
+mod answers;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::backoff::Backoff;
+use super::budget::Budget;
+use super::current::{Charge, Current, SuspectRenewal, Suspicion};
+use super::now::{Now, later};
+use super::step::{
+    Ask, Claim, Completed, Ending, Evidence, Failure, Fault, InFlight, Outcome, Reason, Rejection,
+    Renewal, Step, Suspect, Usable, Value,
+};
+
+/// What is known of the token, and of the fetch under way.
+#[derive(Clone, Debug)]
+pub(in crate::cache) struct Life<T, E, F> {
+    current: Option<Current<T>>,
+    flight: Option<F>,
+    backoff: Backoff,
+    /// What the latest fetch failed with, until one succeeds.
+    last_error: Option<E>,
+    budget: Budget,
+    /// Background renewals are held until then, as one was lost.
+    background_from: Option<Instant>,
+    /// Every fetch is held until then, as tokens are of short life.
+    short_lives: Option<(Instant, Fault)>,
+    /// The token that was invalidated last, until another value is in use.
+    dropped: Option<T>,
+    /// The latest tokens that were invalidated: never to be sent again.
+    invalidated: VecDeque<T>,
+    generation: u32,
+    suspicions: u32,
+    fetches: u64,
+    failures: u64,
+    rejections: u64,
+}
+
+impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
+    /// No token yet.
+    pub(in crate::cache) fn new() -> Self {
+        Self {
+            current: None,
+            flight: None,
+            backoff: Backoff::default(),
+            last_error: None,
+            budget: Budget::default(),
+            background_from: None,
+            short_lives: None,
+            dropped: None,
+            invalidated: VecDeque::new(),
+            generation: 0,
+            suspicions: 0,
+            fetches: 0,
+            failures: 0,
+            rejections: 0,
+        }
+    }
+
+    /// Claims a fetch, unless one is under way, held back or not needed. `launch`
+    /// makes the flight.
+    pub(in crate::cache) fn claim(
+        &mut self,
+        ask: Ask,
+        now: Now,
+        launch: impl FnOnce(Claim<T>) -> F,
+    ) -> Option<F> {
+        match self.step(ask, now) {
+            Step::Claim
+            | Step::Send(Usable {
+                renewal: Renewal::Due,
+                ..
+            }) => {}
+            _ => return None,
+        }
+        let reason = self.reason(ask, now);
+        if reason == Reason::Rejected {
+            self.charge(now);
+        }
+        count(&mut self.fetches);
+        let flight = launch(Claim {
+            id: self.fetches,
+            generation: self.generation.wrapping_add(1),
+            claimed_at: now,
+            deadline: later(now.mono, DEADLINE),
+            reason,
+            rejected: self.rejected().cloned(),
+            held: self.usable(now).map(|current| current.token.clone()),
+        });
+        self.flight = Some(flight.clone());
+        Some(flight)
+    }
+
+    /// Takes the renewal of the suspect token off the budget.
+    fn charge(&mut self, now: Now) {
+        let current = self.current.as_mut();
+        let Some(suspicion) = current.and_then(|current| current.suspicion.as_mut()) else {
+            return;
+        };
+        match suspicion.charge {
+            Charge::WithinBudget => self.budget.spend(now.mono),
+            Charge::BeyondBudget => self.budget.overspend(),
+            Charge::Done => {}
+        }
+        suspicion.charge = Charge::Done;
+    }
+
+    /// The fetch `id` ended. `chance`, from 0 to 1, draws what is drawn.
+    ///
+    /// # Errors
+    ///
+    /// The ending itself, where that fetch is no longer the one under way.
+    pub(in crate::cache) fn complete(
+        &mut self,
+        id: u64,
+        ending: Ending<T, E>,
+        now: Now,
+        chance: f64,
+    ) -> Result<Completed<E>, Ending<T, E>> {
+        let Some(flight) = self.flight.take_if(|flight| flight.id() == id) else {
+            return Err(ending);
+        };
+        Ok(match ending {
+            Ending::Token(token, called_at) => {
+                let next = Current::new(token, &flight, called_at, chance);
+                self.succeed(next, flight.generation(), now, chance)
+            }
+            Ending::Failed(error) => self.fail(error, now, chance),
+            Ending::Lost => {
+                // Those who wait start anew at once. Where nobody does, a runtime
+                // for each request must not become a fetch for each request.
+                self.background_from = Some(later(now.mono, LOST_PAUSE));
+                Completed {
+                    outcome: Outcome::Lost,
+                    displaced: None,
+                }
+            }
+        })
+    }
+
+    /// Ends the flight whose deadline has passed, as a failure.
+    pub(in crate::cache) fn end_overdue(
+        &mut self,
+        now: Now,
+        chance: f64,
+    ) -> Option<(F, Completed<E>)> {
+        let flight = self
+            .flight
+            .take_if(|flight| flight.deadline() <= now.mono)?;
+        Some((flight, self.fail(Fault::Overdue.into(), now, chance)))
+    }
+
+    fn succeed(
+        &mut self,
+        mut next: Current<T>,
+        generation: u32,
+        now: Now,
+        chance: f64,
+    ) -> Completed<E> {
+        if self.is_invalidated(&next.token) {
+            return self.fail(Fault::InvalidatedAgain.into(), now, chance);
+        }
+        if !next.is_usable(now) {
+            return self.fail(Fault::ExpiredOnArrival.into(), now, chance);
+        }
+        self.backoff.reset();
+        self.background_from = None;
+        self.short_lives = (next.token.lifetime() < MIN_LIFETIME)
+            .then(|| (later(next.claimed_at.mono, MIN_LIFETIME), Fault::ShortLived));
+        let displaced = self.last_error.take();
+        let mut outcome = Outcome::Token;
+        match &self.current {
+            Some(current) if current.token.is_same_value(&next.token) => {
+                next.suspicions = current.suspicions;
+                if let Some(mut suspicion) = current.suspicion {
+                    suspicion.renewal = SuspectRenewal::SameAgain;
+                    suspicion.charge = Charge::BeyondBudget;
+                    suspicion.renew_from = later(now.mono, self.budget.delay());
+                    next.suspicion = Some(suspicion);
+                    count(&mut self.failures);
+                    let error = E::from(Fault::RejectedAgain);
+                    outcome = Outcome::Failed(error.held_until(suspicion.renew_from));
+                }
+            }
+            _ => {
+                self.generation = generation;
+                self.dropped = None;
+            }
+        }
+        self.current = Some(next);
+        Completed { outcome, displaced }
+    }
+
+    fn fail(&mut self, error: E, now: Now, chance: f64) -> Completed<E> {
+        count(&mut self.failures);
+        let until = self.backoff.fail(now.mono, error.pause(), chance);
+        let error = error.held_until(until);
+        let current = self.current.as_mut();
+        if let Some(suspicion) = current.and_then(|current| current.suspicion.as_mut()) {
+            suspicion.renewal = SuspectRenewal::Failed;
+        }
+        Completed {
+            displaced: self.last_error.replace(error.clone()),
+            outcome: Outcome::Failed(error),
+        }
+    }
+
+    /// The API rejected the token of `generation`.
+    pub(in crate::cache) fn reject(&mut self, generation: u32, now: Now) -> Rejection {
+        let is_current = self.generation == generation;
+        let current = self.current.as_mut();
+        let Some(current) = current.filter(|current| is_current && current.is_usable(now)) else {
+            return Rejection::Stale;
+        };
+        if current.suspicion.is_some() {
+            return Rejection::Known;
+        }
+        let (charge, delay) = match self.budget.allows(now.mono) {
+            true => (Charge::WithinBudget, Duration::ZERO),
+            false => (Charge::BeyondBudget, self.budget.delay()),
+        };
+        self.suspicions = self.suspicions.wrapping_add(1).max(1);
+        let number = Suspect::new(self.suspicions);
+        current.suspicion = Some(Suspicion::new(number, now.mono, charge, delay));
+        current.suspicions = current.suspicions.saturating_add(1);
+        if current.suspicions > 1 {
+            return Rejection::Again;
+        }
+        count(&mut self.rejections);
+        Rejection::First
+    }
+
+    /// The API accepted the token of `generation` from a request that was sent
+    /// while it was `suspect`.
+    pub(in crate::cache) fn clear(&mut self, generation: u32, suspect: Suspect) -> Evidence {
+        let is_current = self.generation == generation;
+        let current = self.current.as_mut().filter(|_| is_current);
+        let Some(current) = current else {
+            return Evidence::Stale;
+        };
+        match current
+            .suspicion
+            .take_if(|suspicion| suspicion.number == suspect)
+        {
+            None => Evidence::Stale,
+            Some(_) if current.suspicions > 1 => Evidence::Again,
+            Some(_) => Evidence::First,
+        }
+    }
+
+    /// The user says that `token` is dead: if it is the one in use, it is dropped
+    /// at once, whatever follows.
+    pub(in crate::cache) fn invalidate(&mut self, token: &T) {
+        if !self.is_invalidated(token) {
+            if self.invalidated.len() >= MAX_INVALIDATED {
+                self.invalidated.pop_front();
+            }
+            self.invalidated.push_back(token.clone());
+        }
+        let current = self
+            .current
+            .take_if(|current| current.token.is_same_value(token));
+        if let Some(current) = current {
+            if current.suspicions == 0 {
+                count(&mut self.rejections);
+            }
+            // The first one is replaced at once.
+            if current.reason == Reason::Invalidated {
+                let until = later(current.claimed_at.mono, MIN_LIFETIME);
+                self.short_lives = Some((until, Fault::InvalidatedSoon));
+            }
+            self.dropped = Some(current.token);
+        }
+    }
+
+    fn is_invalidated(&self, token: &T) -> bool {
+        self.invalidated
+            .iter()
+            .any(|other| other.is_same_value(token))
+    }
+}
+
+fn count(counter: &mut u64) {
+    *counter = counter.saturating_add(1);
+}
+
+/// For everything from the credentials provider to the last byte of the answer.
+/// A token endpoint that takes longer is as good as down, and the callers'
+/// own deadlines are commonly longer than this.
+pub(in crate::cache) const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Whoever hands out tokens that live for less, or has them invalidated within
+/// it, is asked once in it at most.
+const MIN_LIFETIME: Duration = Duration::from_secs(1);
+
+/// Long enough that a runtime for each request makes few fetches, short against
+/// the time between a token's refresh point and its end.
+const LOST_PAUSE: Duration = Duration::from_secs(1);
+
+/// By the time so many more have been invalidated, one that comes back has long
+/// expired.
+const MAX_INVALIDATED: usize = 16;

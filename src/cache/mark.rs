@@ -1,0 +1,58 @@
+//! What a request that was sent remembers of its token: enough to tell the cache
+//! what became of it.
+
+use super::core::{Resend, Suspect};
+use super::registry::{self, CacheId};
+
+/// Which token of which cache a request carries.
+///
+/// It holds nothing: once the last handle on a cache is gone, what is reported
+/// of its tokens is of no use to anybody, and does nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    cache: CacheId,
+    generation: u32,
+    suspect: Option<Suspect>,
+}
+
+impl Mark {
+    pub(super) fn new(cache: CacheId, generation: u32, suspect: Option<Suspect>) -> Self {
+        Self {
+            cache,
+            generation,
+            suspect,
+        }
+    }
+
+    /// Whether the token was suspect when the request was sent: then a success
+    /// is evidence.
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.suspect.is_some()
+    }
+
+    /// The API rejected the token. Returns which one would go out now.
+    pub(crate) fn reject(&self) -> Resend {
+        registry::find(self.cache).map_or(Resend::Same, |cache| cache.reject(self.generation))
+    }
+
+    /// The API accepted the token.
+    pub(crate) fn accept(&self) {
+        if let Some(suspect) = self.suspect {
+            if let Some(cache) = registry::find(self.cache) {
+                cache.clear(self.generation, suspect);
+            }
+        }
+    }
+
+    /// Starts the renewal that is due, if nobody else does.
+    pub(crate) fn renew(&self) {
+        if let Some(cache) = registry::find(self.cache) {
+            cache.renew();
+        }
+    }
+
+    #[cfg(all(test, loom))]
+    pub(super) fn generation(&self) -> u32 {
+        self.generation
+    }
+}

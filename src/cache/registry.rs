@@ -1,0 +1,60 @@
+//! All caches by number: what a request remembers of its cache is a number, so
+//! that it need not change a reference count that all threads share. Looked
+//! into on rejections and renewals only.
+//!
+//! Lock order: this lock is taken with no other held, and none is taken under
+//! it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use super::shared::Shared;
+
+/// The number of a cache, given to no other one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct CacheId(u32);
+
+/// Its entry in the table, for as long as it lives.
+#[derive(Debug)]
+pub(super) struct Entry {
+    id: CacheId,
+}
+
+struct Table {
+    caches: BTreeMap<CacheId, Weak<Shared>>,
+    next: u32,
+}
+
+impl Entry {
+    pub(super) fn new(cache: Weak<Shared>) -> Self {
+        let mut table = lock();
+        let id = CacheId(table.next);
+        table.next = table.next.wrapping_add(1);
+        table.caches.insert(id, cache);
+        Self { id }
+    }
+
+    pub(super) fn id(&self) -> CacheId {
+        self.id
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        lock().caches.remove(&self.id);
+    }
+}
+
+/// The cache of this number, if it is still there.
+pub(super) fn find(id: CacheId) -> Option<Arc<Shared>> {
+    lock().caches.get(&id).and_then(Weak::upgrade)
+}
+
+fn lock() -> MutexGuard<'static, Table> {
+    TABLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+static TABLE: Mutex<Table> = Mutex::new(Table {
+    caches: BTreeMap::new(),
+    next: 1,
+});

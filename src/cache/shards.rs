@@ -1,0 +1,122 @@
+//! The token in use, where every request can read it without a lock.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use http::HeaderValue;
+
+use super::clock::Clock;
+use super::mark::Mark;
+use super::sync::{AtomicU64, Ordering, Slot};
+use crate::Token;
+
+/// The token in use, as the requests of a few threads carry it. Aligned so that
+/// no two shards' reference counts share a cache line: processors fetch two of
+/// 64 bytes at once.
+#[repr(align(128))]
+pub(crate) struct Shard {
+    header: HeaderValue,
+    mark: Mark,
+    fresh_until: Arc<AtomicU64>,
+}
+
+impl Shard {
+    pub(crate) fn header(&self) -> &HeaderValue {
+        &self.header
+    }
+
+    /// What a request that carries it remembers.
+    pub(crate) fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// Whether it may be sent with no further thought.
+    pub(super) fn is_fresh(&self, clock: &Clock) -> bool {
+        clock.is_before(self.fresh_until.load(Ordering::Acquire))
+    }
+}
+
+impl fmt::Debug for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shard")
+            .field("mark", &self.mark)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One token in as many shards as there are, since a reference count that all
+/// threads change costs more than all the rest.
+#[derive(Debug)]
+pub(super) struct Shards {
+    shards: [Arc<Shard>; COUNT],
+    /// Ticks of the cache's clock until which it may be sent without asking.
+    fresh_until: Arc<AtomicU64>,
+}
+
+impl Shards {
+    pub(super) fn new(token: &Token, mark: Mark) -> Self {
+        let fresh_until = Arc::new(AtomicU64::new(0));
+        let shards = std::array::from_fn(|_| {
+            Arc::new(Shard {
+                header: token.deep_clone().header_value().clone(),
+                mark,
+                fresh_until: fresh_until.clone(),
+            })
+        });
+        Self {
+            shards,
+            fresh_until,
+        }
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        let [first, ..] = &self.shards;
+        first.mark
+    }
+
+    /// Lets requests send it without asking until `ticks`; 0 stops them.
+    pub(super) fn set_fresh_until(&self, ticks: u64) {
+        // Release, so that whoever sees a token stopped also sees what stopped it.
+        self.fresh_until.store(ticks, Ordering::Release);
+    }
+}
+
+/// Holds the token that may be sent without asking. Written under the cache's
+/// lock, read without one.
+#[derive(Debug, Default)]
+pub(super) struct Published {
+    slots: [Slot<Shard>; COUNT],
+}
+
+impl Published {
+    /// What `take` makes of this thread's shard, if that may be sent without
+    /// asking.
+    pub(super) fn fresh<R>(&self, clock: &Clock, take: impl FnOnce(&Shard) -> R) -> Option<R> {
+        // The limit sits on the token itself, so that the limit of one is never
+        // applied to another that is being published meanwhile.
+        self.slots.get(own_shard())?.with(|shard| {
+            let shard = shard.filter(|shard| shard.is_fresh(clock))?;
+            Some(take(shard))
+        })
+    }
+
+    pub(super) fn replace(&self, shards: Option<&Shards>) {
+        for (index, slot) in self.slots.iter().enumerate() {
+            slot.store(shards.and_then(|shards| shards.shards.get(index)).cloned());
+        }
+    }
+}
+
+/// Which shard this thread uses. Threads take turns.
+fn own_shard() -> usize {
+    thread_local! {
+        static OWN: usize = NEXT.fetch_add(1, Relaxed) % COUNT;
+    }
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    OWN.with(|own| *own)
+}
+
+/// Of less than a kilobyte each. More threads share them, which costs little: it
+/// takes two that send at the same moment.
+const COUNT: usize = if cfg!(all(test, loom)) { 1 } else { 8 };

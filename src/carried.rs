@@ -1,0 +1,57 @@
+//! How a request is given the token, and what is remembered of it until its
+//! answer comes.
+
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request};
+
+use crate::cache::{Mark, Renewal};
+use crate::grpc::Protocol;
+use crate::{Error, ErrorKind};
+
+/// What is remembered of a request that carries a token.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Carried {
+    pub(crate) mark: Mark,
+    pub(crate) protocol: Protocol,
+    pub(crate) before: Before,
+    pub(crate) renewal: Renewal,
+}
+
+/// What the request was authorized with before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    Nothing,
+    /// Perhaps by another layer of this crate, above: then that sees the answer,
+    /// too, and must be told that the token was not its own.
+    Something,
+}
+
+impl Carried {
+    /// Gives the request the token. Replaces whatever it was authorized with: a
+    /// gateway must not pass on what its own caller sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] if the request has as many headers as it can.
+    pub(crate) fn by<B>(
+        request: &mut Request<B>,
+        header: HeaderValue,
+        mark: Mark,
+        renewal: Renewal,
+    ) -> Result<Self, Error> {
+        let protocol = Protocol::of(request.headers());
+        let before = match request.headers_mut().try_insert(AUTHORIZATION, header) {
+            Ok(None) => Before::Nothing,
+            Ok(Some(_)) => Before::Something,
+            Err(_) => return Err(Error::new(ErrorKind::Configuration, FULL)),
+        };
+        Ok(Self {
+            mark,
+            protocol,
+            before,
+            renewal,
+        })
+    }
+}
+
+const FULL: &str = "the request has so many headers that the token's has no place: send fewer";

@@ -1,0 +1,179 @@
+//! An answer judged by what it says of the token, and an [`Error`] as a response,
+//! and back.
+
+use http::header::RETRY_AFTER;
+use http::{Response, StatusCode};
+
+use crate::body::ResponseBody;
+use crate::cache::Resend;
+use crate::carried::{Before, Carried};
+use crate::grpc::{self, Protocol, Verdict};
+use crate::{BoxError, Error, ErrorKind};
+
+/// Left on an answer that rejected a token of ours, for the layers above.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rejected {
+    /// Which token the request would carry if it were sent again.
+    pub(crate) resend: Resend,
+}
+
+/// Left on a gRPC answer whose trailers may reject a token of ours.
+#[derive(Clone, Copy, Debug)]
+struct Watched;
+
+/// What an answer says of the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judgement {
+    Rejected,
+    /// Not yet anything: its trailers may reject it.
+    Open,
+    /// The request was let in.
+    Accepted,
+    Nothing,
+}
+
+/// Passes the inner service's answer on, and tells the cache what it says of the
+/// token that the request carried.
+pub(crate) fn judge<B>(response: Response<B>, carried: Carried) -> Response<ResponseBody<B>> {
+    let status = response.status();
+    let is_plain = carried.protocol == Protocol::Http && !carried.mark.is_suspect();
+    if is_plain && status != StatusCode::UNAUTHORIZED {
+        return response.map(ResponseBody::new);
+    }
+    judge_closely(response, carried)
+}
+
+fn judge_closely<B>(response: Response<B>, carried: Carried) -> Response<ResponseBody<B>> {
+    let mark = carried.mark;
+    match judgement(&response, carried.protocol) {
+        Judgement::Rejected => {
+            let resend = mark.reject();
+            let mut response = response.map(ResponseBody::new);
+            response.extensions_mut().insert(Rejected { resend });
+            response
+        }
+        Judgement::Open => {
+            mark.accept();
+            let mut response = response.map(|body| ResponseBody::watched(body, mark));
+            if carried.before == Before::Something {
+                response.extensions_mut().insert(Watched);
+            }
+            response
+        }
+        Judgement::Accepted => {
+            mark.accept();
+            response.map(ResponseBody::new)
+        }
+        Judgement::Nothing => response.map(ResponseBody::new),
+    }
+}
+
+fn judgement<B>(response: &Response<B>, sent: Protocol) -> Judgement {
+    let extensions = response.extensions();
+    let is_judged = extensions.get::<Rejected>().is_some() || extensions.get::<Watched>().is_some();
+    // Our own error says that another layer's fetch failed, beneath this one.
+    if is_judged || extensions.get::<Error>().is_some() {
+        return Judgement::Nothing;
+    }
+    let status = response.status();
+    if status == StatusCode::UNAUTHORIZED {
+        return Judgement::Rejected;
+    }
+    let is_grpc = sent == Protocol::Grpc && Protocol::of(response.headers()) == Protocol::Grpc;
+    match (is_grpc, Verdict::of(response.headers())) {
+        (true, Verdict::Unauthenticated) if status == StatusCode::OK => Judgement::Rejected,
+        (true, Verdict::Fine) if status == StatusCode::OK => Judgement::Open,
+        (true, _) => Judgement::Nothing,
+        (false, _) if status.is_success() => Judgement::Accepted,
+        (false, _) => Judgement::Nothing,
+    }
+}
+
+/// The response that `error` becomes, in the form that the caller understands.
+/// Never a 401: a retry on that would loop.
+pub(crate) fn from_error<B>(error: Error, protocol: Protocol) -> Response<ResponseBody<B>> {
+    let mut response = Response::new(ResponseBody::default());
+    match protocol {
+        Protocol::Grpc => {
+            let status = match error.is_transient() {
+                true => grpc::Status::Unavailable,
+                false => grpc::Status::Unauthenticated,
+            };
+            grpc::set_status(response.headers_mut(), status, &error.to_string());
+        }
+        Protocol::Http => {
+            let status = http_status(&error);
+            *response.status_mut() = status;
+            let retry_after = error.retry_after();
+            if let Some(left) = retry_after.filter(|_| status == StatusCode::SERVICE_UNAVAILABLE) {
+                // Rounded up: a client that is told 0 comes back too early.
+                let part = u64::from(left.subsec_nanos() > 0);
+                let seconds = left.as_secs().saturating_add(part);
+                response.headers_mut().insert(RETRY_AFTER, seconds.into());
+            }
+        }
+    }
+    response.extensions_mut().insert(error);
+    response
+}
+
+fn http_status(error: &Error) -> StatusCode {
+    if error.kind() == ErrorKind::Timeout {
+        StatusCode::GATEWAY_TIMEOUT
+    } else if error.is_transient() {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::BAD_GATEWAY
+    }
+}
+
+/// Turns the response that a request without a token is answered into an `Err`,
+/// for code that would rather see it as one.
+///
+/// Fits [`ServiceExt::map_result`], above the layer and anything else that is
+/// to see the response:
+///
+/// ```
+/// use fiskil_auth::{Error, ErrorKind, FiskilAuthLayer, error_for_auth};
+/// # use fiskil_auth::{Credentials, Token, TokenRequest};
+/// use tower::{ServiceBuilder, ServiceExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let http = tower::service_fn(async |_: http::Request<()>| {
+/// #     Ok::<_, std::io::Error>(http::Response::new(()))
+/// # });
+/// # let service = tower::service_fn(async |_: TokenRequest| {
+/// #     Token::new("yMWEx", std::time::Duration::from_secs(900))
+/// # });
+/// # let layer = FiskilAuthLayer::with_token_service(Credentials::new("", ""), service);
+/// let api = ServiceBuilder::new()
+///     .layer(layer)
+///     .service(http)
+///     .map_result(error_for_auth);
+///
+/// // The credentials are empty.
+/// let error = api.oneshot(http::Request::new(())).await.unwrap_err();
+/// let error: &Error = error.downcast_ref().unwrap();
+/// assert_eq!(error.kind(), ErrorKind::Credentials);
+/// # }
+/// ```
+///
+/// The API's own answers pass, whatever their status.
+///
+/// # Errors
+///
+/// An [`Error`], boxed, where the response carries one; the inner service's
+/// error, boxed, where there is no response.
+///
+/// [`ServiceExt::map_result`]: https://docs.rs/tower/0.5/tower/trait.ServiceExt.html#method.map_result
+pub fn error_for_auth<B, E>(result: Result<Response<B>, E>) -> Result<Response<B>, BoxError>
+where
+    E: Into<BoxError>,
+{
+    let mut response = result.map_err(Into::into)?;
+    match response.extensions_mut().remove::<Error>() {
+        Some(error) => Err(error.into()),
+        None => Ok(response),
+    }
+}
