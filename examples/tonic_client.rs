@@ -8,6 +8,8 @@
 #![allow(clippy::print_stdout)]
 
 mod support;
+#[path = "support/text.rs"]
+mod text;
 #[path = "support/whoami.rs"]
 mod whoami;
 
