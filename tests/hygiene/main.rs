@@ -17,22 +17,15 @@
 mod canary;
 mod exchanges;
 mod log;
+#[path = "../support/printed.rs"]
+mod printed;
 mod surface;
 mod sweep;
 mod table;
+
+use printed::printed;
 
 /// A secret and a token. Of characters that an error's id may have, so that it is
 /// not for those that one is withheld.
 const SECRET: &str = "Q:.z7Qw2Xr9Tb4Vn8Lm1Hj6Pd3Gs5Fc0Ya";
 const TOKEN: &str = "u.:xR8oW1cM6zA5kI0yN7vB2tD9jS4hG";
-
-/// Everything that an error can be made to print.
-fn printed(error: &fiskil_auth::Error) -> String {
-    let mut text = format!("{error} {error:?} {error:#?}");
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        text += &format!(" {error} {error:?} {error:#?}");
-        source = error.source();
-    }
-    text
-}

@@ -11,12 +11,14 @@
 
 mod api;
 pub mod endpoint;
+mod printed;
 mod runtime;
 mod tokens;
 
 use fiskil_auth::{Credentials, FiskilAuthLayer};
 
 pub use self::api::{Api, carried, error, sent};
+pub use self::printed::printed;
 pub use self::runtime::{paused_runtime, runtime, settle};
 pub use self::tokens::{Tokens, token};
 
