@@ -1,8 +1,9 @@
 //! Redirect layers above and beneath: where the token goes then.
 //!
-//! Breaks of the source that these tests catch: a scope that compares hosts
-//! without ports or schemes, that lets plain HTTP pass, or that is asked for the
-//! first request of a layer only.
+//! Guarantee 11 (the token goes to allowed origins only).
+//!
+//! Mutations caught: a scope that compares hosts without ports or schemes, that
+//! lets plain HTTP pass, or that is asked for the first request of a layer only.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -175,7 +175,7 @@ impl std::fmt::Display for Deep {
 
 impl std::error::Error for Deep {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // Made anew each time, so that `Debug` of an error shows no source of it.
+        // Made here, so that an error's `Debug` does not show its sources.
         (self.0 > 0).then(|| -> &(dyn std::error::Error + 'static) {
             Box::leak(Box::new(Self(
                 self.0.saturating_sub(1),
