@@ -1,5 +1,5 @@
 //! Any URI: what carries the token is at an allowed origin, to WHATWG's parser
-//! of URLs, too; and what is there beyond doubt does carry it.
+//! of URLs, too; and what certainly is at one does carry it.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const ALLOWED: [&str; 4] = [
     "https://[::1]",
 ];
 
-/// The hosts among them that are to be spoken to over HTTPS only.
+/// Their hosts that are allowed over HTTPS only.
 const ENCRYPTED: [&str; 3] = ["api.fiskil.com", "proxy.example", "[::1]"];
 
 /// What `any_origin` allows, and the same over plain HTTP, which it refuses.
@@ -32,7 +32,7 @@ const ANY_PLAIN: [&str; 3] = [
     "http://api.fiskil.com",
 ];
 
-/// The allowed origins with the encryption left out.
+/// The allowed origins over plain HTTP, which are refused.
 const DOWNGRADED: [&str; 3] = [
     "http://api.fiskil.com",
     "http://proxy.example:8443",
@@ -52,7 +52,7 @@ thread_local! {
         });
         let layer = FiskilAuthLayer::with_token_service(Credentials::new("i", "s"), service);
         let mut these = layer.clone();
-        // The first is Fiskil's, without being told.
+        // The first is Fiskil's, which is allowed from the start.
         for origin in &ALLOWED[1..] {
             these = these.allow_origin(*origin).unwrap();
         }
@@ -120,7 +120,7 @@ fn check_any(data: &[u8], uri: &Uri, fate: &Fate) {
     }
     assert_eq!(uri.scheme_str(), Some("https"), "{uri}");
     assert!(!authority.as_str().contains('@'), "{uri}");
-    // Not all hosts are some to WHATWG: `1.2.3.4.5` is not.
+    // WHATWG does not take all of these hosts for hosts: `1.2.3.4.5`, for one.
     if let Ok(url) = Url::parse(&uri.to_string()) {
         assert_eq!(url.scheme(), "https", "{uri}");
         assert_no_user(&url);
@@ -132,8 +132,8 @@ fn assert_no_user(url: &Url) {
     assert!(no_user, "{url}");
 }
 
-/// Whether the input is one of the origins to the byte, with nothing behind it
-/// that anybody could read as a part of it.
+/// Whether the input begins with one of the origins, byte by byte, and nothing
+/// after it can be read as a part of it.
 fn certainly_names(origins: &[&str], data: &[u8]) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(byte);
     let mut rests = origins

@@ -1,7 +1,7 @@
 //! Layers that send a request more than once.
 
 use std::convert::Infallible;
-use std::future::{Ready, pending, ready};
+use std::future::{pending, ready};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,34 +11,12 @@ use tokio::time::Instant;
 use tower::hedge::Hedge;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
-use crate::support::{Tokens, carried, layer};
+use crate::support::{RetryServerErrors, Tokens, carried, layer};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn request() -> Request<()> {
     Request::new(())
-}
-
-/// Sends a request again after a 5xx, so many times at most.
-#[derive(Clone)]
-struct RetryServerErrors(u8);
-
-impl<R, E> tower::retry::Policy<Request<()>, Response<R>, E> for RetryServerErrors {
-    type Future = Ready<()>;
-
-    fn retry(
-        &mut self,
-        _: &mut Request<()>,
-        result: &mut Result<Response<R>, E>,
-    ) -> Option<Ready<()>> {
-        let failed = result.as_ref().is_ok_and(|r| r.status().is_server_error());
-        self.0 = self.0.checked_sub(u8::from(failed))?;
-        failed.then(|| ready(()))
-    }
-
-    fn clone_request(&mut self, request: &Request<()>) -> Option<Request<()>> {
-        Some(request.clone())
-    }
 }
 
 type Seen = Arc<Mutex<Vec<String>>>;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fiskil_auth::Error;
 use http::{Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Empty, Full};
+use http_body_util::{Empty, Full};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::decompression::DecompressionLayer;
 use tower_http::follow_redirect::FollowRedirectLayer;
@@ -15,20 +15,12 @@ use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
-use crate::support::{Tokens, carried, layer, paused_runtime};
+use crate::support::{Tokens, carried, layer, paused_runtime, text};
 
 type Text = Full<Bytes>;
 
 fn get(uri: &str) -> Request<Empty<Bytes>> {
     Request::get(uri).body(Empty::new()).unwrap()
-}
-
-async fn text<B>(response: Response<B>) -> String
-where
-    B: http_body::Body<Error: std::fmt::Debug>,
-{
-    let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 /// An API that redirects to another host, which answers with the token it got.

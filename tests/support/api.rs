@@ -1,4 +1,4 @@
-//! An API that shows what reached it.
+//! An API that shows what reached it, and its answers as tests look at them.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use fiskil_auth::Error;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::AUTHORIZATION};
+use http_body_util::BodyExt;
 use tower::Service;
 
 /// An API that shows what the request carried, and answers as it is told to.
@@ -76,4 +77,13 @@ pub fn error<B>(response: &Response<B>) -> &Error {
         .extensions()
         .get()
         .expect("an answer of the layer's own")
+}
+
+/// The body of an answer.
+pub async fn text<B>(response: Response<B>) -> String
+where
+    B: http_body::Body<Error: std::fmt::Debug>,
+{
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(bytes.to_vec()).unwrap()
 }

@@ -11,13 +11,15 @@
 
 mod api;
 pub mod endpoint;
+mod policy;
 mod printed;
 mod runtime;
 mod tokens;
 
 use fiskil_auth::{Credentials, FiskilAuthLayer};
 
-pub use self::api::{Api, carried, error, sent};
+pub use self::api::{Api, carried, error, sent, text};
+pub use self::policy::RetryServerErrors;
 pub use self::printed::printed;
 pub use self::runtime::{paused_runtime, runtime, settle};
 pub use self::tokens::{Tokens, token};
