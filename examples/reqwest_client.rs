@@ -1,4 +1,4 @@
-//! The layer on reqwest: its requests and responses are http's but for the type.
+//! The layer on reqwest, whose requests and responses convert to and from http's.
 //!
 //! With `FISKIL_CLIENT_ID` and `FISKIL_CLIENT_SECRET` set it talks to Fiskil,
 //! otherwise to a sandbox over HTTPS on loopback.
@@ -35,7 +35,7 @@ async fn main() -> Outcome<()> {
 
     let request = Request::get(format!("{}/v1/end-users", fiskil.base_url()));
     let response = api.oneshot(request.body(Body::default())?).await?;
-    // From here on it's reqwest again.
+    // From here on it is a reqwest response.
     let response = response.error_for_status()?;
     let status = response.status();
     let text = response.text().await?;
@@ -53,7 +53,7 @@ fn client(fiskil: &Fiskil) -> Outcome<Client> {
     Ok(match fiskil.certificate_pem() {
         None => builder.tls_backend_preconfigured(platform_tls()?),
         Some(pem) => {
-            // reqwest is built without a TLS provider of its own here.
+            // reqwest has no TLS provider of its own with these features.
             let _ = rustls::crypto::ring::default_provider().install_default();
             builder.tls_certs_only([reqwest::Certificate::from_pem(pem.as_bytes())?])
         }

@@ -1,5 +1,5 @@
-//! What tonic's code generator would make of a service with one call, which
-//! answers with how the caller was authorized.
+//! What tonic's code generator makes of a service with one call: it answers with
+//! how the caller was authorized.
 #![allow(unreachable_pub)]
 
 use std::convert::Infallible;
