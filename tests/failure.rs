@@ -39,7 +39,7 @@ fn failing_with(text: &'static str) -> FiskilAuthLayer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retry_after_is_whole_seconds_and_the_errors_own_what_is_left() {
+async fn retry_after_is_whole_seconds_in_the_header_and_what_is_left_in_the_error() {
     let layer = failing_with("down");
     let response = send(&layer).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);

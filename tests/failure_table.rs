@@ -62,7 +62,7 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_is_down_slow_or_odd() {
+async fn the_rows_for_an_endpoint_that_is_down_slow_or_odd_hold() {
     use ErrorKind::*;
     assert_row(endpoint(500, ""), Unavailable, 503, UNAVAILABLE).await;
     assert_row(endpoint(429, ""), Unavailable, 503, UNAVAILABLE).await;
@@ -74,7 +74,7 @@ async fn an_endpoint_that_is_down_slow_or_odd() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_refuses() {
+async fn the_rows_for_an_endpoint_that_refuses_hold() {
     use ErrorKind::*;
     assert_row(endpoint(401, ""), Refused, 502, UNAUTHENTICATED).await;
     assert_row(endpoint(302, ""), Refused, 502, UNAUTHENTICATED).await;
@@ -83,7 +83,7 @@ async fn an_endpoint_that_refuses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_that_are_malformed_or_not_there() {
+async fn the_rows_for_malformed_or_missing_credentials_hold() {
     use ErrorKind::Credentials as Kind;
     let empty = Credentials::new("id", "");
     let layer = FiskilAuthLayer::with_token_service(empty, Tokens::new());
@@ -98,7 +98,7 @@ async fn credentials_that_are_malformed_or_not_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn token_services_of_ones_own() {
+async fn the_rows_for_custom_token_services_hold() {
     use ErrorKind::*;
     let failing = service(|| async { Err("no route to host") });
     assert_row(failing, TokenService, 503, UNAVAILABLE).await;
@@ -110,7 +110,7 @@ async fn token_services_of_ones_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_would_carry_the_token_over_plain_http() {
+async fn the_row_for_a_token_over_plain_http_holds() {
     let service = layer(&Tokens::new()).layer(Api::default());
     for (content_type, status) in [("application/json", 502), ("application/grpc", 200)] {
         let request = Request::get("http://api.fiskil.com/").header("content-type", content_type);

@@ -209,7 +209,7 @@ async fn the_message_is_the_errors_own_text() {
 }
 
 #[tokio::test]
-async fn a_stream_dropped_midway_leaves_the_token_alone() {
+async fn a_stream_dropped_midway_does_not_reject_the_token() {
     let tokens = Tokens::new();
     let layer = FiskilAuthLayer::with_token_service(credentials(), tokens.clone());
     let service = layer.layer(channel().await);

@@ -81,7 +81,7 @@ async fn the_exchange_on_the_wire_is_as_fiskil_documents_it() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_healed_by_the_next_request() {
+async fn a_revoked_token_costs_one_401_and_the_next_request_succeeds() {
     let sandbox = Sandbox::new();
     let server = sandbox.serve_https().await.unwrap();
     let layer = layer(&sandbox, &server);

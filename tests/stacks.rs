@@ -104,7 +104,7 @@ async fn a_stack_of_buffer_limit_timeout_and_box_carries_the_token() {
 }
 
 #[tokio::test]
-async fn layers_above_work_on_the_answer() {
+async fn buffer_limit_and_timeout_work_above_the_layer() {
     let service = ServiceBuilder::new()
         .buffer(4)
         .concurrency_limit(1)

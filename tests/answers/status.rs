@@ -63,7 +63,7 @@ fn bodies() -> Vec<Body> {
 }
 
 #[tokio::test]
-async fn every_status_with_and_without_every_kind_of_error_object() {
+async fn every_status_has_its_documented_kind_with_any_error_object() {
     let edges = [
         100, 101, 199, 204, 300, 301, 304, 307, 399, 400, 401, 403, 404, 407, 408, 409, 418, 424,
         425, 426, 428, 429, 430, 499, 500, 502, 503, 504, 599, 600, 999,

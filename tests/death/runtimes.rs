@@ -34,7 +34,7 @@ fn a_runtime_that_goes_away_leaves_the_exchange_to_those_who_wait_elsewhere() {
 fn a_runtime_for_each_request_does_not_cost_an_exchange_for_each() {
     let tokens = Tokens::new();
     let service = layer(&tokens).layer(Api::default());
-    // Each has its own clock, which starts with the real one.
+    // Each runtime has a clock of its own, which starts at the real time.
     let request = |after| {
         let runtime = paused_runtime();
         let response = runtime.block_on(async {

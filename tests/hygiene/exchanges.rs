@@ -138,8 +138,8 @@ async fn over_https(credentials: Credentials, server: &HttpsSandbox) -> FiskilAu
         .unwrap()
 }
 
-/// The layers beneath log a lot of what they do, and so would show a secret
-/// that this crate gave them in a form that is not marked as one.
+/// hyper and rustls log much of what they do, and would show a secret that this
+/// crate gave them unmarked.
 #[tokio::test]
 async fn hyper_and_rustls_log_no_secret_of_an_exchange_or_a_request() {
     log::capture();

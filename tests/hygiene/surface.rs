@@ -96,7 +96,7 @@ fn imported(tree: &str) -> Vec<String> {
 }
 
 #[test]
-fn names_are_found_wherever_they_may_stand() {
+fn public_names_are_found_in_every_form_of_declaration() {
     let folder: PathBuf = std::env::temp_dir().join(format!("fiskil-auth-{}", std::process::id()));
     std::fs::create_dir_all(folder.join("deep")).unwrap();
     let text = "pub use self::a::{A, B as C};\n#[cfg(x)]\npub use b::D; // pub use e::E;\n\

@@ -147,7 +147,7 @@ async fn a_401_that_rejects_no_token_of_ours_is_not_sent_again() {
     service.oneshot(request).await.unwrap();
     assert_eq!(seen.tokens(), ["nothing"]);
 
-    // Nor one of a layer in between.
+    // Nor is the 401 of a layer in between.
     let calls: &'static Mutex<u32> = Box::leak(Box::default());
     let denied = service_fn(|_: Request<()>| async {
         *calls.lock().unwrap() += 1;
@@ -162,7 +162,7 @@ async fn a_401_that_rejects_no_token_of_ours_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn grpc_status_16_in_the_headers_is_sent_again() {
+async fn a_request_answered_with_grpc_status_16_is_sent_again() {
     let tokens = Tokens::new();
     let layer = layer(&tokens);
     let api = service_fn(|request: Request<()>| async move {

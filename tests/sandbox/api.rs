@@ -52,7 +52,7 @@ async fn a_missing_or_unknown_token_is_unauthorized() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_expires_to_the_instant() {
+async fn a_token_expires_to_the_millisecond() {
     let sandbox = Sandbox::new();
     let token = fetch_token(&sandbox).await;
 
@@ -96,7 +96,7 @@ async fn every_nth_request_is_rejected_despite_its_valid_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn anything_else_is_not_found() {
+async fn other_routes_are_not_found() {
     let sandbox = Sandbox::new();
     let token = fetch_token(&sandbox).await;
     for (method, path) in [

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::AUTHOR
 use http_body_util::BodyExt;
 use tower::Service;
 
-/// An API that shows what the request carried, and answers as it is told to.
+/// An API that answers as it is told to, and says what each request carried.
 #[derive(Clone, Default)]
 pub struct Api {
     state: Arc<Mutex<ApiState>>,
@@ -53,7 +53,7 @@ impl Service<Request<()>> for Api {
     }
 }
 
-/// What a request carries, without the scheme.
+/// The token that a request carries, or `nothing`.
 pub fn carried(headers: &HeaderMap) -> String {
     let value = headers.get(AUTHORIZATION).map(|v| v.to_str().unwrap());
     let value = value.unwrap_or("nothing");

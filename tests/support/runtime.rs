@@ -16,7 +16,7 @@ pub fn runtime() -> Runtime {
     Builder::new_current_thread().enable_time().build().unwrap()
 }
 
-/// Lets the tasks that were just spawned get as far as they can at this moment.
+/// Lets spawned tasks get as far as they can without the clock.
 pub async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;

@@ -83,7 +83,7 @@ async fn a_transient_failure_is_a_warning_with_all_that_fiskil_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_permanent_failure_is_an_error() {
+async fn a_permanent_failure_is_an_error_event() {
     let (log, _guard) = Log::new();
     let sandbox = Sandbox::new();
     let wrong = Credentials::new("id", "another-secret");
