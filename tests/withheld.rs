@@ -125,7 +125,7 @@ async fn an_http_client_that_is_never_ready_and_quotes_the_secret_loses_its_sour
     /// Fails before it is given the request whose secret it quotes.
     #[derive(Clone)]
     struct NeverReady(&'static str);
-    impl tower::Service<Request<Full<Bytes>>> for NeverReady {
+    impl<B> tower::Service<Request<B>> for NeverReady {
         type Response = Response<Full<Bytes>>;
         type Error = BoxError;
         type Future = std::future::Pending<Result<Self::Response, BoxError>>;
@@ -137,7 +137,7 @@ async fn an_http_client_that_is_never_ready_and_quotes_the_secret_loses_its_sour
             std::task::Poll::Ready(Err(self.0.into()))
         }
 
-        fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+        fn call(&mut self, _: Request<B>) -> Self::Future {
             unreachable!()
         }
     }
@@ -155,7 +155,7 @@ async fn an_http_client_that_is_never_ready_and_quotes_the_secret_loses_its_sour
 
 #[tokio::test]
 async fn a_token_client_alone_withholds_the_secret_of_its_request() {
-    let http = service_fn(|_: Request<Full<Bytes>>| async {
+    let http = service_fn(|_: Request<_>| async {
         Err::<Response<Full<Bytes>>, _>("cannot send client-secret")
     });
     let request = TokenRequest::new(credentials());
