@@ -39,7 +39,7 @@ const EXCHANGE: Duration = Duration::from_millis(400);
 
 type Notes = Arc<Mutex<Timeline>>;
 type Http = BoxCloneService<Request<Full<Bytes>>, Response<SandboxBody>, BoxError>;
-/// The sandbox's API, or a stack on it.
+/// An API, or a stack on it.
 type Api = BoxCloneService<Request<Empty<Bytes>>, Response<()>, BoxError>;
 type TokenService = BoxCloneService<TokenRequest, Token, BoxError>;
 

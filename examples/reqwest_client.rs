@@ -53,7 +53,7 @@ fn client(fiskil: &Fiskil) -> Outcome<Client> {
     Ok(match fiskil.certificate_pem() {
         None => builder.tls_backend_preconfigured(platform_tls()?),
         Some(pem) => {
-            // reqwest has no TLS provider of its own with these features.
+            // reqwest is built without a TLS provider of its own here.
             let _ = rustls::crypto::ring::default_provider().install_default();
             builder.tls_certs_only([reqwest::Certificate::from_pem(pem.as_bytes())?])
         }

@@ -83,7 +83,7 @@ impl Fiskil {
         Ok(Client::builder(TokioExecutor::new()).build(connector))
     }
 
-    /// The certificate to trust, if it is a sandbox.
+    /// The certificate to trust beside the platform's.
     pub fn certificate_pem(&self) -> Option<&str> {
         self.server().map(HttpsSandbox::certificate_pem)
     }
