@@ -60,10 +60,10 @@ async fn main() {
     println!("    done later by        {:8.1} ms", median(later));
 }
 
-/// What so many tasks took.
+/// What all tasks together took.
 struct Took {
     millis: f64,
-    /// For each, while all wait.
+    /// For each task, while all wait.
     bytes: f64,
 }
 
@@ -84,7 +84,7 @@ where
         let (task, left) = (task(), left.clone());
         tokio::spawn(async move {
             task.await;
-            // Cheaper than to join ten thousand, which is not what is measured.
+            // Joining ten thousand tasks would cost more than what is measured.
             if left.0.fetch_sub(1, Ordering::AcqRel) == 1 {
                 left.1.notify_one();
             }

@@ -28,7 +28,7 @@ use tower::Service;
 struct Load {
     name: &'static str,
     threads: usize,
-    /// As axum does: the clone that is called was never called before.
+    /// As axum does: each request calls a new clone.
     clone_per_request: bool,
     uri: &'static str,
 }

@@ -25,8 +25,8 @@ use tower::{Layer, service_fn};
 const OUTAGE: Duration = Duration::from_secs(3);
 const EXCHANGE: Duration = Duration::from_millis(50);
 
-/// Within it the third exchange comes, whatever the jitter: 1 and 2 s, each
-/// stretched by a quarter, and the exchanges themselves.
+/// Long enough for the third exchange, whatever the jitter: it follows waits of 1
+/// and 2 s, each stretched by up to a quarter, and the exchanges themselves.
 const SPAN: Duration = Duration::from_secs(5);
 
 #[tokio::main(worker_threads = 2)]

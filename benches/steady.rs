@@ -1,6 +1,6 @@
 //! A thousand requests a second over many expiries of tokens that live for two
-//! seconds, beside the same load without the layer. None waits but for the first
-//! token.
+//! seconds, beside the same load without the layer. Only the first token is waited
+//! for, and that before the load starts.
 #![allow(
     missing_docs,
     clippy::print_stdout,

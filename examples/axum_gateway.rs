@@ -31,8 +31,8 @@ fn gateway(layer: FiskilAuthLayer, client: HttpsClient<Body>, base: Uri) -> Rout
         .layer(HandleErrorLayer::new(async |_| StatusCode::BAD_GATEWAY))
         .map_response(|response: http::Response<_>| response.map(Body::new))
         .map_request(move |request| readdress(request, &base))
-        // Beneath, so that it sees where the request goes. Whatever
-        // `Authorization` the caller sent is replaced.
+        // Beneath `map_request`, so that it sees where the request goes. It replaces
+        // the `Authorization` that the caller sent.
         .layer(layer)
         .service(client);
     Router::new()
@@ -96,13 +96,13 @@ async fn main() -> Outcome<()> {
     let status = caller.get_with("/v1/end-users", own).await?;
     check(
         status == 200,
-        "/v1/end-users: 200, for they went no further",
+        "/v1/end-users: 200, with the gateway's token in their place",
     )?;
 
-    println!("\n 4. What Fiskil does not know");
+    println!("\n 4. A path that Fiskil does not have");
     check(
         caller.get("/v1/nothing").await? == 404,
-        "/v1/nothing: its own 404",
+        "/v1/nothing: Fiskil's own 404",
     )?;
 
     println!("\n 5. The gateway is stopped while a request waits for a token");
@@ -119,7 +119,7 @@ async fn main() -> Outcome<()> {
     check(server.await?.is_ok(), "then the gateway ends")
 }
 
-/// Somebody who knows the gateway, and nothing of Fiskil.
+/// A caller who knows the gateway, and nothing of Fiskil.
 struct Caller {
     client: Client<HttpConnector, Body>,
     base: String,

@@ -61,7 +61,7 @@ async fn run() -> Outcome<()> {
     }
 }
 
-/// The real one neither expires in seconds nor revokes on demand.
+/// The real one's tokens neither expire in seconds nor are revoked on demand.
 async fn with_fiskil(api: &Api) -> Outcome<()> {
     step(1, "100 requests at once, and no token yet");
     burst(api).await?;
@@ -150,8 +150,8 @@ async fn burst(api: &Api) -> Outcome<()> {
     )
 }
 
-/// A request every 20 ms for some time: how many there were, and how many had
-/// to wait for a token.
+/// Sends a request every 20 ms, and returns how many there were and how many had to
+/// wait for a token.
 async fn steady(api: &Api, span: Duration) -> Outcome<(u32, u32)> {
     let (mut requests, mut waits) = (0_u32, 0_u32);
     let mut ticks = tokio::time::interval(Duration::from_millis(20));

@@ -1,4 +1,4 @@
-//! The layer on reqwest: its requests and responses are http's but for the type.
+//! The layer on reqwest, whose requests and responses convert to and from http's.
 //!
 //! With `FISKIL_CLIENT_ID` and `FISKIL_CLIENT_SECRET` set it talks to Fiskil,
 //! otherwise to a sandbox over HTTPS on loopback.
@@ -35,7 +35,7 @@ async fn main() -> Outcome<()> {
 
     let request = Request::get(format!("{}/v1/end-users", fiskil.base_url()));
     let response = api.oneshot(request.body(Body::default())?).await?;
-    // From here on it's reqwest again.
+    // From here on it is a reqwest response.
     let response = response.error_for_status()?;
     let status = response.status();
     let text = response.text().await?;

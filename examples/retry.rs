@@ -1,7 +1,7 @@
-//! A token that dies before its time, and a caller that never sees it.
+//! A token that is revoked before it expires, and a caller that does not notice.
 //!
 //! With `FISKIL_CLIENT_ID` and `FISKIL_CLIENT_SECRET` set it talks to Fiskil,
-//! which won't revoke a token for us; otherwise to a sandbox, which does.
+//! which revokes no token on demand; otherwise to a sandbox, which does.
 #![allow(clippy::print_stdout)]
 
 mod support;
@@ -21,8 +21,8 @@ async fn main() -> Outcome<()> {
     let layer = fiskil.layer(fiskil.credentials()?)?;
     let tokens = layer.tokens();
     let api = ServiceBuilder::new()
-        // Above the layer, so that what is sent again gets the next token. The
-        // second part is optional: it waits for a token endpoint that fails.
+        // Above the layer, so that a request that is sent again gets the next token.
+        // `retry_transient` is optional: it waits while the token endpoint fails.
         .retry(RetryUnauthorized::new().retry_transient(Duration::from_secs(5)))
         .layer(layer)
         .service(fiskil.https_client::<String>()?);
@@ -36,7 +36,7 @@ async fn main() -> Outcome<()> {
     check(get().await? == StatusCode::OK, "200 OK")?;
 
     let Some(sandbox) = fiskil.sandbox() else {
-        println!("\nThe rest needs somebody who revokes tokens on demand: the sandbox.");
+        println!("\nThe rest needs tokens that are revoked on demand: a sandbox.");
         return Ok(());
     };
 
@@ -44,7 +44,7 @@ async fn main() -> Outcome<()> {
     sandbox.revoke_tokens();
     check(
         get().await? == StatusCode::OK,
-        "200 OK, at the first attempt",
+        "200 OK, for the caller's one call",
     )?;
     check(
         sandbox.counts().unauthorized == 1,

@@ -92,7 +92,7 @@ async fn rotate(mount: &Mount) -> Outcome<()> {
     )
 }
 
-/// Clients that send requests, and the token that they share.
+/// A client of Fiskil's API, and the token that its requests share.
 struct Api {
     client: FiskilAuth<HttpsClient<Full<Bytes>>>,
     base: String,
@@ -121,8 +121,8 @@ impl Api {
         Ok(self.client.clone().oneshot(request).await?.status())
     }
 
-    /// Ten clients, until the script is over: how many requests succeeded. The
-    /// first that does not is an error.
+    /// Sends requests from ten clients until the script is over, and returns how many
+    /// succeeded. The first failure is an error.
     async fn load(&self) -> Outcome<u32> {
         let client = || async {
             while !self.done.load(Ordering::Relaxed) {
@@ -145,7 +145,7 @@ impl Api {
         outcome
     }
 
-    /// Waits for the next token. Whether it came from an exchange.
+    /// Waits for the next token, and tells whether Fiskil issued it.
     async fn renewed(&self, sandbox: &Sandbox) -> Outcome<bool> {
         let (before, issued) = (self.tokens.status().generation, sandbox.counts().issued);
         while self.tokens.status().generation == before {
@@ -155,7 +155,7 @@ impl Api {
     }
 }
 
-/// A folder with the secret in it, which is gone at the end.
+/// A folder with the secret in it, which is removed at the end.
 struct Mount {
     folder: PathBuf,
 }
@@ -172,8 +172,8 @@ impl Mount {
         self.folder.join("fiskil.json")
     }
 
-    /// As a secret manager does it: another file, readable for its owner only,
-    /// takes the old one's place at once.
+    /// As secret managers do it: a new file, readable for its owner only, replaces
+    /// the old one in one step.
     fn write(&self, pair: &Credentials) -> Outcome<()> {
         let content = serde_json::json!({
             "client_id": pair.client_id(),

@@ -1,13 +1,15 @@
 //! The layer on a tonic channel: each call carries a token, a missing token is
 //! an ordinary `Status`, and a rejected one is renewed.
 //!
-//! Fiskil's API is no gRPC, so a server on loopback stands in for a gRPC API
-//! that takes Fiskil's tokens. With `FISKIL_CLIENT_ID` and
+//! Fiskil's API does not speak gRPC, so a server on loopback stands in for an API
+//! that does and takes Fiskil's tokens. With `FISKIL_CLIENT_ID` and
 //! `FISKIL_CLIENT_SECRET` set the tokens come from Fiskil, otherwise from a
 //! sandbox.
 #![allow(clippy::print_stdout)]
 
 mod support;
+#[path = "support/text.rs"]
+mod text;
 #[path = "support/whoami.rs"]
 mod whoami;
 

@@ -1,5 +1,5 @@
-//! A service that fetches its token before it takes requests, and refuses to
-//! start where that can't work.
+//! A service that fetches its token before it takes requests, and refuses to start
+//! where that can't work.
 //!
 //! With `FISKIL_CLIENT_ID` and `FISKIL_CLIENT_SECRET` set it talks to Fiskil,
 //! otherwise to a sandbox over HTTPS on loopback.
@@ -62,7 +62,7 @@ async fn refuse_to_start(fiskil: &Fiskil) -> Outcome<()> {
     )
 }
 
-/// Fetches the first token: tries again for as long as that may help.
+/// Fetches the first token, and tries again as long as the failure is transient.
 async fn warm_up(tokens: &TokenCache) -> Result<(), Error> {
     loop {
         match tokens.token().await {

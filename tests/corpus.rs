@@ -1,11 +1,14 @@
 //! What the fuzzer starts from and what it has found, replayed: `fuzz/` runs the
 //! same checks on inputs of its own making.
 //!
-//! Breaks of the source that these tests catch: an id or a name that is not
-//! searched for secrets, or that is shown whatever its characters; a source that
-//! quotes what arrived; a lifetime or `Retry-After` without a cap; a short
-//! `Retry-After` that is ignored; userinfo or a port that is not looked at; an
-//! allowed origin that gets no token; plain HTTP to one that is not refused.
+//! Guarantees 9 (every answer has an outcome), 11 (the token goes to allowed
+//! origins only) and 12 (no secret in any text).
+//!
+//! Mutations caught: an id or a name that is not searched for secrets, or that is
+//! shown whatever its characters; a source that quotes what arrived; a lifetime or
+//! `Retry-After` without a cap; a short `Retry-After` that is ignored; userinfo or
+//! a port that is not looked at; an allowed origin that gets no token; plain HTTP
+//! to one that is not refused.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -25,8 +28,8 @@ mod retry_after;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Runs the check on each of the inputs written by hand, a file for each, and
-/// returns how many there were.
+/// Runs the check on each input that was written by hand, one a file, and returns
+/// how many there were.
 fn replay_seeds(target: &str, check: fn(&[u8])) -> usize {
     let mut count = 0;
     for entry in fs::read_dir(corpus().join("seeds").join(target)).unwrap() {
@@ -38,8 +41,7 @@ fn replay_seeds(target: &str, check: fn(&[u8])) -> usize {
     count
 }
 
-/// The same for those that the fuzzer has found (`fuzz/keep`), a line of hex for
-/// each.
+/// The same for what the fuzzer has found and `fuzz/keep` kept, one a line in hex.
 fn replay_found(target: &str, check: fn(&[u8])) -> usize {
     let path = corpus().join("found").join(format!("{target}.txt"));
     let mut count = 0;

@@ -1,17 +1,22 @@
-//! Where credentials come from, and what is said of bad ones.
+//! Where credentials come from, and what the errors say of bad ones.
+//!
+//! Guarantees 8 (recovery without a restart), as the provider is asked before every
+//! exchange, and 12 (no secret in any text).
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 
 use std::ffi::OsStr;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use fiskil_auth::{Credentials, ErrorKind, FiskilAuthLayer};
+use fiskil_auth::{BoxError, Credentials, ErrorKind, FiskilAuthLayer};
 use secrecy::ExposeSecret;
-use support::Tokens;
+use support::{Tokens, credentials};
 
 #[tokio::test(start_paused = true)]
-async fn malformed_pairs_are_permanent_errors_and_nothing_is_sent() {
+async fn malformed_pairs_are_errors_and_nothing_is_sent() {
     for (id, secret, problem) in [
         ("", "secret", "the client id is empty"),
         ("id", "", "the client secret is empty"),
@@ -38,8 +43,26 @@ async fn malformed_pairs_are_permanent_errors_and_nothing_is_sent() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_provider_is_asked_before_every_exchange() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let provider = {
+        let asked = asked.clone();
+        move || {
+            asked.fetch_add(1, Ordering::SeqCst);
+            async { Ok::<_, BoxError>(credentials()) }
+        }
+    };
+    let layer = FiskilAuthLayer::with_token_service(provider, Tokens::new());
+    let cache = layer.tokens();
+    for n in 1..=3 {
+        cache.refresh().await.unwrap();
+        assert_eq!(asked.load(Ordering::SeqCst), n);
+    }
+}
+
 #[test]
-fn nothing_is_trimmed() {
+fn ids_and_secrets_are_not_trimmed() {
     let credentials = Credentials::new(" id ", " secret ");
     assert_eq!(credentials.client_id(), " id ");
     assert_eq!(credentials.client_secret().expose_secret(), " secret ");
@@ -54,8 +77,8 @@ fn debug_shows_the_id_only() {
 
 const PROBE: &str = "FISKIL_AUTH_TEST_PROBE";
 
-/// What the test below prints where these are in the environment.
-fn from_env_elsewhere(id: Option<&OsStr>, secret: Option<&OsStr>) -> String {
+/// What the test below prints with these in its environment.
+fn in_another_process(id: Option<&OsStr>, secret: Option<&OsStr>) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "--nocapture"])
@@ -68,8 +91,8 @@ fn from_env_elsewhere(id: Option<&OsStr>, secret: Option<&OsStr>) -> String {
     String::from_utf8(command.output().unwrap().stdout).unwrap()
 }
 
-/// The environment can't be changed safely within a process, so this test runs
-/// itself in others.
+/// A process can't change its environment safely, so this test runs itself in
+/// others.
 #[test]
 fn the_environment_gives_the_pair_or_names_what_is_wrong_with_it() {
     if std::env::var_os(PROBE).is_some() {
@@ -84,7 +107,7 @@ fn the_environment_gives_the_pair_or_names_what_is_wrong_with_it() {
         return;
     }
     let run = |id: Option<&str>, secret: Option<&str>| {
-        let output = from_env_elsewhere(id.map(OsStr::new), secret.map(OsStr::new));
+        let output = in_another_process(id.map(OsStr::new), secret.map(OsStr::new));
         let text = output.split_once('<').unwrap().1.split_once('>').unwrap().0;
         text.to_owned()
     };
@@ -121,7 +144,7 @@ fn a_variable_that_is_not_unicode_is_named_and_nothing_of_it_is_shown() {
         (("id".as_ref(), odd), secret.to_owned()),
         ((odd, odd), format!("{id} and {secret}")),
     ] {
-        let output = from_env_elsewhere(Some(pair.0), Some(pair.1));
+        let output = in_another_process(Some(pair.0), Some(pair.1));
         assert!(
             output.contains(&format!("<{problem}: set both to ")),
             "{output}"

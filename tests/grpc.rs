@@ -1,12 +1,17 @@
 //! gRPC over tonic, client and server side: what failures look like, what
 //! rejects a token, and that messages pass as they come.
 //!
-//! Breaks tried, each caught: failures answered as HTTP to gRPC requests; the
-//! message left out; status 16 not looked for in the trailers, or not in the
-//! headers; a rejection at the first frame; trailers swallowed.
+//! Guarantees 5 (a 401 concerns its token only), for status 16, and 11 (the token
+//! goes to allowed origins only), for a server.
+//!
+//! Mutations caught: failures answered as HTTP to gRPC requests; the message left
+//! out; status 16 not looked for in the trailers, or not in the headers; a
+//! rejection at the first frame; trailers swallowed.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;
+#[path = "../examples/support/text.rs"]
+mod text;
 #[path = "support/grpc.rs"]
 mod wire;
 
@@ -23,8 +28,8 @@ use tonic::transport::{Channel, Server};
 use tower::{Layer, ServiceBuilder, ServiceExt};
 use wire::{EchoServer, channel, chat, echo, listen};
 
-/// A channel beneath a layer that has thrown away `t1`, which the server rejects.
-async fn past_t1() -> (FiskilAuthLayer, FiskilAuth<Channel>) {
+/// A channel beneath a layer whose token is `t2`: the server rejects `t1`.
+async fn with_t2() -> (FiskilAuthLayer, FiskilAuth<Channel>) {
     let layer = layer(&Tokens::new());
     layer.tokens().token().await.unwrap();
     layer.tokens().refresh().await.unwrap();
@@ -34,7 +39,7 @@ async fn past_t1() -> (FiskilAuthLayer, FiskilAuth<Channel>) {
 
 #[tokio::test]
 async fn a_tonic_channel_carries_the_token() {
-    let (_layer, service) = past_t1().await;
+    let (_layer, service) = with_t2().await;
     assert_eq!(echo(service).await.unwrap(), "t2");
 }
 
@@ -76,7 +81,7 @@ async fn status_16_of_a_unary_call_rejects_the_token() {
     let layer = layer(&tokens);
     let service = layer.layer(channel().await);
     let status = echo(service.clone()).await.unwrap_err();
-    // The server's own, as it is.
+    // The server's own status, unchanged.
     assert_eq!(
         (status.code(), status.message()),
         (Code::Unauthenticated, "rejected")
@@ -105,7 +110,7 @@ async fn status_16_at_the_end_of_a_stream_rejects_the_token() {
     assert_eq!(layer.tokens().status().rejections, 1);
 }
 
-/// Sends one message at a time, each only after the last one was answered.
+/// Sends one message at a time, each only after the one before was answered.
 async fn converse<S>(service: S)
 where
     S: tonic::client::GrpcService<tonic::body::Body>,
@@ -130,7 +135,7 @@ where
         drop(send);
         assert!(answers.next().await.is_none());
     };
-    // Only so that a message held back fails the test instead of hanging it.
+    // A message that is held back fails the test, instead of hanging it.
     timeout(Duration::from_secs(30), conversation)
         .await
         .unwrap();
@@ -138,7 +143,7 @@ where
 
 #[tokio::test]
 async fn messages_pass_both_ways_as_they_come() {
-    let (_layer, service) = past_t1().await;
+    let (_layer, service) = with_t2().await;
     converse(service).await;
 }
 
@@ -164,7 +169,7 @@ async fn messages_pass_both_ways_through_a_layer_on_the_server() {
 }
 
 #[tokio::test]
-async fn callers_of_a_server_see_why_there_is_no_token() {
+async fn callers_of_a_server_see_why_it_has_no_token() {
     let layer = FiskilAuthLayer::with_token_service(Credentials::new("id", ""), Tokens::new());
     let status = echo(server_beneath(layer).await).await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
@@ -175,7 +180,7 @@ async fn callers_of_a_server_see_why_there_is_no_token() {
 }
 
 #[tokio::test]
-async fn on_a_server_over_http_2_requests_name_the_server_and_pass_untouched() {
+async fn on_a_server_over_http_2_requests_name_the_server_and_pass_without_a_token() {
     let tokens = Tokens::new();
     let (incoming, channel) = listen().await;
     let server = Server::builder()
@@ -204,7 +209,7 @@ async fn the_message_is_the_errors_own_text() {
 }
 
 #[tokio::test]
-async fn a_stream_dropped_midway_leaves_the_token_alone() {
+async fn a_stream_dropped_midway_does_not_reject_the_token() {
     let tokens = Tokens::new();
     let layer = FiskilAuthLayer::with_token_service(credentials(), tokens.clone());
     let service = layer.layer(channel().await);

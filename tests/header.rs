@@ -1,8 +1,10 @@
 //! The header is marked sensitive on every request, and what HTTP/2 makes of
 //! that: it never enters the compression's table, here or at any proxy.
 //!
-//! Breaks of the source that these tests catch: `set_sensitive` left out, or
-//! lost on the way past the wait for a token.
+//! Guarantee 12 (no secret in any text), for the header on its way.
+//!
+//! Mutations caught: `set_sensitive` left out, or lost on the way past the wait
+//! for a token.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -43,7 +45,7 @@ impl<B: Clone, R, E> Policy<Request<B>, R, E> for Thrice {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_marked_sensitive_on_every_request_retries_included() {
+async fn the_header_is_marked_sensitive_on_every_request_retries_included() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let api = {
         let seen = seen.clone();
@@ -68,7 +70,7 @@ async fn it_is_marked_sensitive_on_every_request_retries_included() {
         request.headers_mut().extend(own);
         service.clone().oneshot(request).await.unwrap();
     }
-    // The first rejection is free, the later ones are spaced.
+    // The first rejection renews at once; the later ones wait for their turn.
     let seen = seen.lock().unwrap();
     assert_eq!(seen.len(), 6);
     assert_eq!(seen[..2], ["Bearer t1", "Bearer t2"]);
@@ -134,7 +136,7 @@ fn integer(block: &mut &[u8], prefix: u32) -> usize {
 }
 
 #[test]
-fn the_forms_are_told_apart() {
+fn the_tests_decoder_tells_the_forms_apart() {
     // RFC 7541, C.2.1 to C.2.4, and a name and value that are never indexed.
     let block = b"\x40\x0acustom-key\x0dcustom-header\
         \x04\x0c/sample/path\x10\x08password\x06secret\x82\x20\x1f\x08\x01x";
@@ -171,7 +173,7 @@ async fn serve(mut stream: DuplexStream, blocks: Arc<Mutex<Vec<Vec<u8>>>>) {
                     .unwrap();
             }
             (HEADERS, flags) => {
-                // Neither padded nor with a priority, and whole.
+                // Without padding or priority, and in one frame.
                 assert_eq!(flags & !END_STREAM, END_HEADERS);
                 blocks.lock().unwrap().push(payload);
                 let mut answer = vec![0, 0, 1, HEADERS, END_HEADERS | END_STREAM];
@@ -186,7 +188,7 @@ async fn serve(mut stream: DuplexStream, blocks: Arc<Mutex<Vec<Vec<u8>>>>) {
 }
 
 #[tokio::test]
-async fn over_http_2_it_is_never_indexed() {
+async fn over_http_2_the_header_is_never_indexed() {
     let (client, server) = tokio::io::duplex(64 * 1024);
     let blocks = Arc::new(Mutex::new(Vec::new()));
     let server = tokio::spawn(serve(server, blocks.clone()));
@@ -221,8 +223,8 @@ async fn over_http_2_it_is_never_indexed() {
             .collect();
         assert_eq!(never, [(Form::NeverIndexed, STATIC_AUTHORIZATION)]);
     }
-    // Others are: the first request adds them to the table, the third has none
-    // to add.
+    // Other headers are: the first request adds them to the table, and the third
+    // has nothing to add.
     let added = |block: &[u8]| {
         let is_added = |(form, _): &(Form, usize)| *form == Form::AddedToTheTable;
         fields(block).iter().filter(|field| is_added(field)).count()

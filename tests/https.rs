@@ -1,5 +1,8 @@
 //! The whole way over HTTPS on loopback: the layer, its default token service,
 //! an HTTP client, and the sandbox in Fiskil's place.
+//!
+//! Guarantees 1 (single flight), 5 (a 401 concerns its token only), 10 (the secret
+//! goes to its endpoint only) and 11 (the token goes to allowed origins only).
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::process::Command;
@@ -78,7 +81,7 @@ async fn the_exchange_on_the_wire_is_as_fiskil_documents_it() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_healed_by_the_next_request() {
+async fn a_revoked_token_costs_one_401_and_the_next_request_succeeds() {
     let sandbox = Sandbox::new();
     let server = sandbox.serve_https().await.unwrap();
     let layer = layer(&sandbox, &server);
@@ -124,9 +127,9 @@ async fn fiskils_error_id_and_name_reach_the_caller() {
 
 const BASE_URL: &str = "FISKIL_AUTH_TEST_BASE_URL";
 
-/// The layer as `FiskilAuthLayer::with_base_url` makes it trusts the platform's
-/// certificates only. On Linux a variable names them; as it can't be set safely
-/// within a process, the test runs itself in another.
+/// A layer from `with_base_url` trusts the platform's certificates only. On Linux a
+/// variable names them; as a process can't set it safely for itself, the test runs
+/// itself in another.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_default_token_service_works_over_https_with_nothing_but_a_base_url() {

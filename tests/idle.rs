@@ -1,4 +1,6 @@
 //! No work while idle, and none after the last handle is dropped.
+//!
+//! Guarantee 13 (no work while idle).
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -49,7 +51,7 @@ async fn dropping_the_last_handle_ends_the_exchange_under_way() {
     request.abort();
     settle().await;
     drop(layer);
-    // The cache is a handle, too.
+    // The cache is a handle, too, and keeps the exchange running.
     settle().await;
     assert_eq!((tasks(), tokens.running()), (1, 1));
     drop(cache);
@@ -58,7 +60,7 @@ async fn dropping_the_last_handle_ends_the_exchange_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_service_goes_with_its_layer() {
+async fn a_token_service_is_dropped_with_its_layer() {
     let shared = std::sync::Arc::new(());
     for _ in 0..1000 {
         let held = shared.clone();

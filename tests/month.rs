@@ -1,7 +1,10 @@
 //! A month of requests, fast-forwarded: how many exchanges it takes, what an
 //! outage in the middle does, and that nothing piles up.
 //!
-//! Breaks tried, and what fails with each:
+//! Guarantees 6 (the token endpoint is not pressed), 7 (outages stay invisible), 8
+//! (recovery without a restart) and 13 (no work while idle).
+//!
+//! Mutations caught:
 //! - renewals from 40 % or from 80 % on: the first two
 //! - a refresh point drawn anew for each request: `a_day_of_requests_…`
 //! - a spacing that does not grow, or grows without a cap: `an_hour_of_outage_…`
@@ -29,13 +32,14 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// The live bytes are those of all tests of this binary.
+/// Held by each test, since live bytes are counted for the whole process.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
+/// In seconds, as all durations here.
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
 
-/// Of the tokens.
+/// Of each token, in seconds.
 const LIFETIME: u64 = 900;
 
 #[tokio::test(start_paused = true)]
@@ -49,7 +53,8 @@ async fn a_month_of_requests_a_minute_renews_each_token_once_at_60_to_80_percent
     let most = 30 * DAY / (LIFETIME * 6 / 10) + 1;
     assert!((fewest..=most).contains(&exchanges), "{exchanges}");
     assert_eq!(month.failed, 0);
-    // The points are drawn evenly: a minute after 70 % on average, at most.
+    // The points are spread evenly: on average, a renewal comes at 70 % or up to a
+    // minute later.
     let usual = 30 * DAY / (LIFETIME * 7 / 10 + MINUTE)..=30 * DAY / (LIFETIME * 7 / 10);
     assert!(usual.contains(&exchanges), "{exchanges}");
 }
@@ -64,7 +69,7 @@ async fn a_day_of_requests_a_second_renews_each_token_once_at_60_to_80_percent()
     let most = DAY / (LIFETIME * 6 / 10) + 1;
     assert!((fewest..=most).contains(&exchanges), "{exchanges}");
     assert_eq!(month.failed, 0);
-    // A point drawn anew for each request would come early as a rule.
+    // Drawn anew for each request, the point would come early on average.
     let usual = DAY / (LIFETIME * 73 / 100)..=DAY / (LIFETIME * 67 / 100);
     assert!(usual.contains(&exchanges), "{exchanges}");
 }
@@ -85,8 +90,8 @@ async fn an_hour_of_outage_costs_spaced_exchanges_and_no_request_while_the_token
         let recovering = month.failed - failed;
         month.live(days * DAY, every).await;
 
-        // Every 24 to 30 s once the steps before are through, in 55 s, and one
-        // per request where there are fewer.
+        // Every 24 to 30 s, after steps that take 55 s; and no more than one per
+        // request.
         let hour = 60 * MINUTE;
         let most = (hour / every).min(hour / 24 + 6);
         let from = LIFETIME * 8 / 10 + every;
@@ -95,8 +100,8 @@ async fn an_hour_of_outage_costs_spaced_exchanges_and_no_request_while_the_token
             (fewest..=most).contains(&during),
             "{during} every {every} s"
         );
-        // The token lasts for at least a fifth of its life less the margin, and
-        // for all of it but the margin.
+        // When the outage begins, the token has at least a fifth of its life left,
+        // and at most all of it; less the margin.
         let longest_without = hour - (LIFETIME / 5 - 10) + every;
         let shortest_without = hour - (LIFETIME - 10);
         let without = shortest_without / every..=longest_without / every;
@@ -106,12 +111,12 @@ async fn an_hour_of_outage_costs_spaced_exchanges_and_no_request_while_the_token
     }
 }
 
-/// A service that lives with its layer, one request after the other.
+/// A service in use for a month, one request after the other.
 struct Month {
     tokens: Tokens,
     layer: FiskilAuthLayer,
     failed: u64,
-    /// When the exchange of the token in use began, as far as requests show.
+    /// When the request that renewed the token was sent.
     renewed: Instant,
     generation: u64,
 }
@@ -154,8 +159,8 @@ impl Month {
             if (n * every).is_multiple_of(DAY) {
                 let tasks = Handle::current().metrics().num_alive_tasks();
                 assert!(tasks <= 1, "{tasks}");
-                // The slack is for the test harness's own threads, and less than
-                // what an exchange that leaked 20 B would come to.
+                // The slack is for the test harness's own threads. A leak of 20 B per
+                // exchange would exceed it.
                 let most = *live.get_or_insert_with(|| live_bytes() + 65_536);
                 assert!(live_bytes() <= most, "{} > {most}", live_bytes());
             }

@@ -1,8 +1,9 @@
 //! Redirect layers above and beneath: where the token goes then.
 //!
-//! Breaks of the source that these tests catch: a scope that compares hosts
-//! without ports or schemes, that lets plain HTTP pass, or that is asked for the
-//! first request of a layer only.
+//! Guarantee 11 (the token goes to allowed origins only).
+//!
+//! Mutations caught: a scope that compares hosts without ports or schemes, that
+//! lets plain HTTP pass, or that is asked for the first request of a layer only.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -28,7 +29,7 @@ use tower_http::follow_redirect::policy::{FilterCredentials, Policy, SameOrigin,
 type Body = Empty<Bytes>;
 type Http = BoxCloneService<Request<Body>, Response<Body>, Infallible>;
 
-/// Sends each request on along these URIs, and keeps what came with it.
+/// Redirects each request along these URIs, and keeps what it carried.
 #[derive(Clone)]
 struct World {
     route: Vec<&'static str>,
@@ -123,7 +124,7 @@ const OK: StatusCode = StatusCode::OK;
 const REDIRECT: StatusCode = StatusCode::TEMPORARY_REDIRECT;
 
 #[tokio::test(start_paused = true)]
-async fn above_every_hop_is_judged_by_itself() {
+async fn above_each_hop_gets_the_token_by_its_own_origin() {
     for (route, expected) in [
         (&[A, ALSO_A][..], &["t1", "t1"][..]),
         (&[A, B], &["t1", "nothing"]),
@@ -160,13 +161,13 @@ async fn above_a_downgrade_to_plain_http_ends_in_an_error_and_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn any_origin_means_what_it_says() {
+async fn above_with_any_origin_every_https_hop_gets_the_token() {
     let (seen, _) = above(layer().any_origin(), &[A, B]).await;
     assert_eq!(seen, ["t1", "t1"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn beneath_a_policy_that_stays_at_the_origin_keeps_the_token_there() {
+async fn beneath_a_policy_that_stays_at_the_origin_leaks_no_token() {
     for (route, expected, status) in [
         (&[A, ALSO_A][..], &["t1", "t1"][..], OK),
         (&[A, B, ALSO_B], &["t1"], REDIRECT),
@@ -184,26 +185,26 @@ async fn beneath_a_policy_that_stays_at_the_origin_keeps_the_token_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn beneath_a_policy_that_takes_credentials_off_at_every_hop_keeps_the_token_too() {
+async fn beneath_a_policy_that_removes_credentials_at_every_hop_leaks_no_token() {
     for route in [&[A, B, ALSO_B][..], &[A, ALSO_A, B], &[A, PLAIN_A, PLAIN_B]] {
         let (seen, _) = beneath(FilterCredentials::new().block_any(), route).await;
         assert_eq!(seen, ["t1", "nothing", "nothing"], "{route:?}");
     }
 }
 
-/// Why the documentation asks for redirect layers to be above: what is beneath
-/// does as it likes with a header that it has been given. This one forgets at the
-/// second hop what it took off at the first.
+/// Why the documentation asks for redirect layers above: one beneath has the
+/// header already. This one removes it at the first foreign hop, and sends it
+/// again at the second.
 #[tokio::test(start_paused = true)]
-async fn beneath_tower_http_0_6_by_default_lets_the_token_out_at_the_second_foreign_hop() {
+async fn beneath_the_default_policy_of_tower_http_0_6_leaks_the_token_at_the_second_foreign_hop() {
     let (seen, _) = beneath(FilterCredentials::new(), &[A, B, ALSO_B]).await;
     assert_eq!(seen, ["t1", "nothing", "t1"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn beneath_what_is_taken_off_for_another_origin_stays_off_for_one_hop_only() {
-    // It judges a hop by the one before: back from B is foreign, too, and what
-    // follows at A is not.
+async fn beneath_the_default_policy_removes_the_token_for_one_hop_only() {
+    // It compares each hop with the one before: from B back to A the origin
+    // changes, too, and from A to A it does not.
     for (route, expected) in [
         (&[A, B, A][..], &["t1", "nothing", "nothing"][..]),
         (&[A, B, A, ALSO_A], &["t1", "nothing", "nothing", "t1"]),
@@ -218,8 +219,8 @@ async fn beneath_what_is_taken_off_for_another_origin_stays_off_for_one_hop_only
     }
 }
 
-/// A request without an origin, which the transport beneath would add, gives a
-/// redirect layer nothing to resolve a `Location` against.
+/// Where only the transport beneath knows the origin, a redirect layer has nothing
+/// to resolve a `Location` against.
 #[tokio::test(start_paused = true)]
 async fn a_request_that_names_no_origin_is_not_redirected_from_above_or_beneath() {
     for route in [

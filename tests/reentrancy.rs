@@ -1,8 +1,10 @@
 //! Foreign code that calls back, or panics where nobody expects it: no lock is
 //! held while it runs.
 //!
-//! A broken cache deadlocks here, so each test runs on a thread of its own and
-//! fails after half a minute.
+//! Guarantees 2 (no caller cancels or starves a fetch) and 3 (waits are bounded).
+//!
+//! A cache that held a lock would deadlock here, so each test runs on a thread of
+//! its own and fails after half a minute.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -13,19 +15,14 @@ use std::time::Duration;
 
 use fiskil_auth::{BoxError, TokenCache};
 use http::{Request, StatusCode};
-use support::{Api, Tokens, layer};
+use support::{Api, Tokens, layer, paused_runtime};
 use tower::{Layer, ServiceExt};
 
 /// Runs `test` in paused time, and panics if it does not end.
 fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
     let (done, ended) = mpsc::channel();
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(test());
+        paused_runtime().block_on(test());
         done.send(()).unwrap();
     });
     let ended = ended.recv_timeout(Duration::from_secs(30));
@@ -51,7 +48,7 @@ impl Drop for CallsBack {
 }
 
 #[test]
-fn an_error_may_call_back_when_it_is_dropped() {
+fn an_error_that_is_dropped_may_call_the_cache() {
     run(|| async {
         let tokens = Tokens::new();
         let cache = layer(&tokens).tokens();
@@ -70,7 +67,7 @@ fn an_error_may_call_back_when_it_is_dropped() {
 }
 
 #[test]
-fn whoever_prints_the_cache_may_call_back() {
+fn a_writer_that_the_cache_is_printed_to_may_call_the_cache() {
     struct Printer(TokenCache, usize);
     impl Write for Printer {
         fn write_str(&mut self, _: &str) -> fmt::Result {

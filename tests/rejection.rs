@@ -1,4 +1,7 @@
 //! What the API's answers do to the token that was sent, and to no other.
+//!
+//! Guarantees 4 (nothing invalidated is sent), 5 (a 401 concerns its token only)
+//! and 6 (the token endpoint is not pressed).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;
@@ -11,7 +14,7 @@ use fiskil_auth::{ErrorKind, FiskilAuthLayer};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, StreamBody};
-use support::{Api, Tokens, carried, layer, sent, settle, token};
+use support::{Api, Tokens, carried, layer, paused_runtime, sent, settle, token};
 use tower::{Layer, ServiceExt, service_fn};
 
 #[tokio::test(start_paused = true)]
@@ -112,7 +115,7 @@ async fn the_failure_of_an_inner_layer_is_no_rejection_by_the_api() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_route_that_always_answers_401_costs_the_others_nothing_but_spaced_renewals() {
+async fn a_route_that_always_answers_401_costs_the_others_one_wait_and_spaced_renewals() {
     for down in [false, true] {
         let tokens = Tokens::new();
         tokens.issue_after(Duration::from_millis(100));
@@ -156,16 +159,16 @@ async fn a_route_that_always_answers_401_costs_the_others_nothing_but_spaced_ren
 }
 
 #[tokio::test(start_paused = true)]
-async fn none_of_the_invalidated_tokens_is_sent_when_it_comes_back() {
+async fn an_invalidated_token_that_is_issued_again_is_not_sent() {
     let tokens = Tokens::new();
-    // Two token services behind one address, each with a cache of its own.
+    // Two servers behind one address, each with a token of its own.
     tokens.answer(|n| async move { Ok(token(2 - n % 2)) });
     let cache = layer(&tokens).tokens();
     for n in 1..=2 {
         let current = cache.token().await.unwrap();
         assert_eq!(current.header_value(), &format!("Bearer t{n}"));
         cache.invalidate(&current);
-        // Long enough for another exchange to be permitted at once.
+        // Longer than the pause before the next exchange.
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
     let error = cache.token().await.unwrap_err();
@@ -173,6 +176,8 @@ async fn none_of_the_invalidated_tokens_is_sent_when_it_comes_back() {
     assert_eq!(tokens.exchanges(), 3);
 }
 
+/// A token service whose token went out to an API that answers with these headers
+/// and this `grpc-status` in the trailers.
 fn grpc(headers: &[(&'static str, &'static str)], trailers: Option<&'static str>) -> Tokens {
     let tokens = Tokens::new();
     let headers: HeaderMap = headers
@@ -195,13 +200,8 @@ fn grpc(headers: &[(&'static str, &'static str)], trailers: Option<&'static str>
         *response.headers_mut() = headers.clone();
         async { Ok::<_, Infallible>(response) }
     });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        // Kept, since nothing is renewed for a layer that is gone.
+    paused_runtime().block_on(async {
+        // Kept alive: nothing is renewed for a layer that was dropped.
         let layer = layer(&tokens);
         let request = Request::new(Empty::new());
         let response = layer.layer(api).oneshot(request).await.unwrap();
@@ -265,7 +265,7 @@ async fn grpc_status_16_counts_on_http_200_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_with_an_error_of_ours_rejects_nothing_in_its_trailers_either() {
+async fn an_answer_that_carries_an_error_of_this_crates_rejects_nothing_in_its_trailers() {
     let layer = layer(&Tokens::new());
     let api = service_fn(|_: Request<()>| async {
         let status = ("grpc-status".parse().unwrap(), "16".parse().unwrap());

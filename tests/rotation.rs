@@ -1,11 +1,13 @@
 //! Credentials that change while requests go on.
 //!
-//! Breaks of the source that these tests catch: asking the provider once only,
-//! or after any failure, or without end; exchanging the same pair again; telling
-//! of the provider's second failure instead of the refusal; a deadline for each
-//! exchange; counting the lifetime from the refused exchange; losing the
-//! rejected token on the way; a late answer taken, when another exchange is under
-//! way or when none is.
+//! Guarantees 1 (single flight), 3 (waits are bounded), 4 (nothing expired is
+//! sent) and 8 (recovery without a restart).
+//!
+//! Mutations caught: asking the provider once only, or after any failure, or
+//! without end; exchanging the same pair again; telling of the provider's second
+//! failure instead of the refusal; a deadline for each exchange; counting the
+//! lifetime from the refused exchange; losing the rejected token on the way; a
+//! late answer taken, when another exchange is under way or when none is.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;
@@ -23,13 +25,12 @@ use fiskil_auth::{
 use futures_util::future::join_all;
 use http::{Request, StatusCode};
 use http_body_util::Full;
-use support::Tokens;
-use tokio::runtime::{Builder, Runtime};
+use support::{Tokens, paused_runtime};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 
-/// Returns these pairs one by one, the last of them for ever, and counts.
+/// Returns these pairs one by one, then the last one for ever, and counts.
 #[derive(Clone)]
 struct Script {
     left: Arc<Mutex<VecDeque<Result<Credentials, &'static str>>>>,
@@ -95,7 +96,7 @@ async fn a_refused_pair_is_followed_by_the_rotated_one_within_the_same_exchange(
 #[tokio::test(start_paused = true)]
 async fn the_same_pair_is_not_exchanged_again() {
     let sandbox = Sandbox::new();
-    // Equal, but not one.
+    // Equal values, made apart.
     let provider = Script::new([Ok(pair(1)), Ok(pair(1))]);
     let error = cache(&provider, &sandbox).token().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
@@ -103,7 +104,7 @@ async fn the_same_pair_is_not_exchanged_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn either_half_makes_another_pair() {
+async fn another_id_or_another_secret_makes_another_pair() {
     for other in [
         Credentials::new("id-1", "secret-2"),
         Credentials::new("id-2", "secret-1"),
@@ -116,7 +117,7 @@ async fn either_half_makes_another_pair() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_provider_that_never_agrees_with_itself_costs_two_exchanges() {
+async fn a_provider_with_a_new_pair_each_time_costs_two_exchanges() {
     let sandbox = Sandbox::new();
     let provider = Script::new((0..10).map(|n| Ok(pair(n))));
     let error = cache(&provider, &sandbox).token().await.unwrap_err();
@@ -125,7 +126,7 @@ async fn a_provider_that_never_agrees_with_itself_costs_two_exchanges() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_failures_ask_nobody() {
+async fn other_failures_do_not_ask_the_provider_again() {
     for status in [400, 404, 408, 429, 500, 503, 302] {
         let sandbox = Sandbox::new();
         sandbox.fail_exchanges(Fault::Status(StatusCode::from_u16(status).unwrap()));
@@ -137,7 +138,7 @@ async fn other_failures_ask_nobody() {
             "{status}"
         );
     }
-    // An error of a token service of one's own does not say what it means.
+    // A custom token service's error does not say that it is a refusal.
     let tokens = Tokens::new();
     tokens.fail("401 Unauthorized");
     let provider = Script::new([Ok(pair(1)), Ok(pair(2))]);
@@ -147,7 +148,7 @@ async fn other_failures_ask_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_refusal_is_the_error_where_no_other_pair_can_be_had() {
+async fn without_another_pair_the_refusal_is_the_error() {
     let bad = Credentials::new("", "");
     for second in [Err("vault is sealed"), Ok(bad)] {
         let sandbox = Sandbox::new();
@@ -183,7 +184,7 @@ async fn the_lifetime_counts_from_the_exchange_that_brought_the_token() {
     let provider = Script::new([Ok(old), Ok(sandbox.rotate_credentials())]);
     let cache = cache(&provider, &sandbox);
     cache.token().await.unwrap();
-    // Its lifetime, less the margin and what it took.
+    // Its lifetime, less the margin and the time that its exchange took.
     let left = cache.status().expires_in.unwrap();
     assert_eq!(left.as_secs_f64().round(), 100.0 - 10.0 - 4.0);
 }
@@ -209,11 +210,11 @@ async fn both_exchanges_say_which_token_was_rejected() {
 }
 
 /// An exchange that is given up is aborted, and its answer lost, unless it is
-/// being polled at that moment: here its runtime's thread hangs in the poll.
+/// being polled at that moment. Here its thread hangs in the poll.
 #[test]
-fn an_exchange_with_the_old_pair_that_was_given_up_never_replaces_the_new_ones_token() {
+fn the_late_answer_to_an_exchange_that_was_given_up_replaces_no_token() {
     for late_after_the_second in [false, true] {
-        // Met when the first exchange is being polled, and when it may end.
+        // Passed once the first exchange is in its poll, and again to let it end.
         let gate = Arc::new(Barrier::new(2));
         let (finish, finished) = watch::channel(late_after_the_second);
         let tokens = Tokens::new();
@@ -248,7 +249,7 @@ fn an_exchange_with_the_old_pair_that_was_given_up_never_replaces_the_new_ones_t
             assert_eq!(status.generation, generation);
         };
         known(late_after_the_second.into());
-        // The first is answered at last, and its runtime runs to the end.
+        // The first gets its answer at last, and its runtime ends.
         gate.wait();
         assert_eq!(first.join().unwrap().is_ok(), late_after_the_second);
         known(late_after_the_second.into());
@@ -260,11 +261,6 @@ fn an_exchange_with_the_old_pair_that_was_given_up_never_replaces_the_new_ones_t
         });
         known(1);
     }
-}
-
-fn paused_runtime() -> Runtime {
-    let mut builder = Builder::new_current_thread();
-    builder.enable_time().start_paused(true).build().unwrap()
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,6 @@
 //! Which requests carry the token, and which must not.
+//!
+//! Guarantee 11 (the token goes to allowed origins only).
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -8,8 +10,8 @@ use http::{Method, Request, StatusCode, header::AUTHORIZATION};
 use support::{Api, Tokens, layer, sent, settle};
 use tower::{Layer, ServiceExt};
 
-/// What reached the API of a request with a header of its own, or the kind of
-/// the failure.
+/// The `Authorization` that reached the API, from a request with a header of its
+/// own, or the kind of the failure.
 async fn send(layer: &FiskilAuthLayer, method: Method, uri: &str) -> Result<String, ErrorKind> {
     let request = Request::builder()
         .method(method)
@@ -85,7 +87,7 @@ async fn other_origins_pass_untouched() {
         "http://api.fiskil.com:8080/",
         "http://api.fiskil.com./",
         "http://user@api.fiskil.com/",
-        // A host by itself, as CONNECT has it.
+        // A host alone, as CONNECT names it.
         "api.fiskil.com:443",
         "api.fiskil.com",
     ];
@@ -94,7 +96,7 @@ async fn other_origins_pass_untouched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connect_passes_untouched_on_a_servers_side_too() {
+async fn connect_passes_untouched_with_every_option() {
     let layer = layer(&Tokens::new());
     for layer in [
         &layer,
@@ -119,7 +121,7 @@ async fn plain_http_to_an_allowed_origin_fails_before_any_exchange() {
         "http://api.fiskil.com:80/",
         "http://api.fiskil.com:443/",
         "http://API.fiskil.com/",
-        // No port at all: rather an error than on its way in plain.
+        // These are no ports: refused, rather than sent without encryption.
         "http://api.fiskil.com:99999/",
         "http://api.fiskil.com:/",
         "http://proxy.example/",
@@ -182,7 +184,7 @@ async fn an_origin_is_allowed_as_it_is_spelled_and_no_other_way() {
         "https://mnchen.example/",
     ];
     assert_all(&layer, &untouched, UNTOUCHED).await;
-    // Unicode's spelling is none to the parser, of origins and of requests.
+    // The Unicode spelling is no URI, in an origin or a request.
     let unicode = "https://m\u{fc}nchen.example/";
     assert!(unicode.parse::<http::Uri>().is_err());
     let error = layer.allow_origin(unicode).unwrap_err();
@@ -190,7 +192,7 @@ async fn an_origin_is_allowed_as_it_is_spelled_and_no_other_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn any_origin_means_https_all_the_same() {
+async fn any_origin_still_means_https() {
     let layer = layer(&Tokens::new()).any_origin();
     assert_all(
         &layer,
@@ -229,7 +231,7 @@ async fn on_a_servers_side_every_request_carries_the_token() {
 }
 
 #[test]
-fn origins_that_are_none_are_refused_at_once_and_not_echoed() {
+fn malformed_origins_are_refused_at_once_and_not_echoed() {
     let layer = layer(&Tokens::new());
     for uri in [
         "",
@@ -250,7 +252,7 @@ fn origins_that_are_none_are_refused_at_once_and_not_echoed() {
         assert_eq!(error.kind(), ErrorKind::Configuration, "{uri}");
         assert!(!format!("{error:?} {error}").contains("pass-word"));
     }
-    // As the `Uri` that it has become already, too.
+    // An origin may be a `Uri`, too.
     let uri: http::Uri = "https://api.fiskil.com".parse().unwrap();
     layer.allow_origin(uri).unwrap();
 }

@@ -1,18 +1,22 @@
-//! At most one exchange is under way, all who wait share its outcome, and no
-//! caller can cancel or starve it.
+//! At most one fetch is under way, all who wait share its outcome, and no caller
+//! can cancel or starve it.
 //!
-//! Breaks tried, and what fails with each:
+//! Guarantees 1 (single flight), 2 (no caller cancels or starves a fetch), 3
+//! (waits are bounded and hold nothing) and 4 (nothing expired is sent).
+//!
+//! Mutations caught:
 //! - an exchange that is aborted with its last waiter: `dropping_every_request_…`
 //! - a claim in `call`: `a_future_that_is_never_polled_…`
-//! - a second exchange for who waited for one that failed:
-//!   `who_is_polled_long_after_…`
-//! - patience that starts anew with a second wait, or a permit held during it:
-//!   `a_request_that_waits_twice_…`; one held during the first wait, or no look at
-//!   the token once the inner service is ready: `a_request_that_waited_checks_…`
+//! - a second exchange for a request that waited for one that failed:
+//!   `a_request_polled_late_…`
+//! - a wait budget that starts anew with a second wait, or a permit held during
+//!   it: `a_second_wait_…`
+//! - a permit held during the first wait, or no look at the token once the inner
+//!   service is ready: `a_request_that_waited_checks_…`
 //! - a lifetime that counts from the wait for readiness: `a_token_lives_from_…`
 //!
-//! Found by none, since nothing changes: a renewal that is called due while one
-//! is under way. Claiming it looks again.
+//! Not caught, since nothing changes: a renewal that is called due while one is
+//! under way. Claiming it looks again.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;
@@ -36,7 +40,7 @@ async fn ten_thousand_cold_requests_share_one_exchange() {
     let from = Instant::now();
     let requests = (0..10_000).map(|_| tokio::spawn(service.clone().oneshot(Request::new(()))));
     let requests: Vec<_> = requests.collect();
-    // Time passes only once they all wait.
+    // The paused clock moves only once they all wait.
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(layer.tokens().status().waiting, 10_000);
     for response in join_all(requests).await {
@@ -81,7 +85,7 @@ async fn all_who_wait_share_one_error() {
     }
     assert!(
         from.elapsed() < Duration::from_secs(4),
-        "one failure's time, not a thousand's"
+        "as long as one failure takes"
     );
     assert_eq!(tokens.exchanges(), 1);
     assert!(api.seen().is_empty());
@@ -176,7 +180,7 @@ async fn a_request_that_waited_checks_the_token_again_when_the_inner_service_is_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_waits_twice_waits_no_longer_for_that_and_holds_no_permit() {
+async fn a_second_wait_gets_no_new_budget_and_holds_no_permit() {
     let tokens = Tokens::new();
     tokens.issue_after(Duration::from_secs(6));
     let limited = ConcurrencyLimit::new(Api::default(), 1);
@@ -200,7 +204,7 @@ async fn a_request_that_waits_twice_waits_no_longer_for_that_and_holds_no_permit
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_lives_from_the_call_on_not_from_the_wait_for_a_ready_service() {
+async fn a_token_lives_from_the_call_of_the_token_service_not_from_the_wait_for_it() {
     let limited = ConcurrencyLimit::new(Tokens::new(), 1);
     let layer = FiskilAuthLayer::with_token_service(credentials(), limited.clone());
     let mut holder = limited;
@@ -210,19 +214,20 @@ async fn a_token_lives_from_the_call_on_not_from_the_wait_for_a_ready_service() 
     tokio::time::sleep(Duration::from_secs(5)).await;
     drop(holder);
     token.await.unwrap().unwrap();
-    // 890 s, or 885 s from the start of the wait on.
+    // 890 s; it would be 885 s, counted from the start of the wait.
     let left = layer.tokens().status().expires_in.unwrap();
     assert!(left > Duration::from_secs(886), "{left:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_polled_long_after_the_failure_shares_it_all_the_same() {
+async fn a_request_polled_late_shares_the_failure_it_waited_for() {
     let tokens = Tokens::new();
     tokens.fail("down");
     let service = layer(&tokens).layer(Api::default());
     let mut late = Box::pin(service.oneshot(Request::new(())));
     assert!((&mut late).now_or_never().is_none());
-    // Another exchange is permitted by then, but this request has had its own.
+    // By then another exchange could start, but the one that this request waited
+    // for has failed.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let response = late.await.unwrap();
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -248,7 +253,7 @@ async fn refresh_renews_a_good_token_and_joins_a_renewal_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_that_fails_leaves_the_token_in_use_and_is_spaced() {
+async fn a_failed_refresh_keeps_the_token_and_delays_the_next_exchange() {
     let tokens = Tokens::new();
     let layer = layer(&tokens);
     let cache = layer.tokens();

@@ -1,6 +1,8 @@
-//! The card's line, with nothing added, on every stack it is promised for; on
-//! tonic's in `grpc.rs`.
+//! README's line, with nothing added, on every stack it is promised for; on
+//! tonic's in `grpc.rs`. No guarantee, but the contract.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use bytes::Bytes;
 use fiskil_auth::{Credentials, Error, FiskilAuth, FiskilAuthLayer, Token, TokenRequest};
 use http::{HeaderMap, Request, Response, StatusCode, header::AUTHORIZATION};
 use http_body_util::{BodyExt, Empty, Full};
+use support::{RetryServerErrors, text};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
 fn credentials() -> Credentials {
@@ -25,22 +28,15 @@ fn layer() -> FiskilAuthLayer {
     )
 }
 
-fn carried(headers: &HeaderMap) -> String {
+/// The whole `Authorization` header.
+fn authorization(headers: &HeaderMap) -> String {
     let value = headers.get(AUTHORIZATION).map(|v| v.to_str().unwrap());
     value.unwrap_or("nothing").to_owned()
 }
 
 /// Answers with the `Authorization` header that it got.
 async fn echo<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
-    Ok(Response::new(Full::from(carried(request.headers()))))
-}
-
-async fn text<B>(response: Response<B>) -> String
-where
-    B: http_body::Body<Error: std::fmt::Debug>,
-{
-    let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    String::from_utf8(bytes.to_vec()).unwrap()
+    Ok(Response::new(Full::from(authorization(request.headers()))))
 }
 
 #[tokio::test]
@@ -56,7 +52,7 @@ async fn an_axum_router_passes_requests_on_with_the_token() {
     let router = Router::new()
         .route(
             "/",
-            get(|headers: HeaderMap| async move { carried(&headers) }),
+            get(|headers: HeaderMap| async move { authorization(&headers) }),
         )
         .layer(layer());
     for _ in 0..2 {
@@ -108,7 +104,7 @@ async fn a_stack_of_buffer_limit_timeout_and_box_carries_the_token() {
 }
 
 #[tokio::test]
-async fn layers_above_work_on_the_answer() {
+async fn buffer_limit_and_timeout_work_above_the_layer() {
     let service = ServiceBuilder::new()
         .buffer(4)
         .concurrency_limit(1)
@@ -117,30 +113,6 @@ async fn layers_above_work_on_the_answer() {
         .service(service_fn(echo::<Empty<Bytes>>));
     let response = service.oneshot(Request::new(Empty::new())).await.unwrap();
     assert_eq!(text(response).await, "Bearer stack-token");
-}
-
-#[derive(Clone)]
-struct RetryServerErrors(u32);
-
-impl<B, R, E> tower::retry::Policy<Request<B>, Response<R>, E> for RetryServerErrors
-where
-    B: Clone,
-{
-    type Future = std::future::Ready<()>;
-
-    fn retry(
-        &mut self,
-        _: &mut Request<B>,
-        result: &mut Result<Response<R>, E>,
-    ) -> Option<Self::Future> {
-        let failed = result.as_ref().is_ok_and(|r| r.status().is_server_error());
-        self.0 = self.0.checked_sub(1)?;
-        failed.then(|| std::future::ready(()))
-    }
-
-    fn clone_request(&mut self, request: &Request<B>) -> Option<Request<B>> {
-        Some(request.clone())
-    }
 }
 
 #[tokio::test]
@@ -181,7 +153,7 @@ async fn hyper_utils_client_with_body_incoming_carries_the_token() {
     use hyper_util::rt::TokioExecutor;
 
     let address =
-        serve(Router::new().route("/", get(|h: HeaderMap| async move { carried(&h) }))).await;
+        serve(Router::new().route("/", get(|h: HeaderMap| async move { authorization(&h) }))).await;
     let client: Client<HttpConnector, Full<Bytes>> =
         Client::builder(TokioExecutor::new()).build_http();
     let layer = layer().allow_origin(format!("http://{address}")).unwrap();
@@ -250,7 +222,7 @@ async fn bodies_stream_both_ways_through_hyper_utils_client() {
         drop(send);
         assert!(answer.body_mut().frame().await.is_none());
     };
-    // Only so that a piece held back fails the test instead of hanging it.
+    // A piece that is held back fails the test, instead of hanging it.
     let limit = Duration::from_secs(30);
     tokio::time::timeout(limit, conversation).await.unwrap();
 }

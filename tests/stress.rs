@@ -1,12 +1,16 @@
 //! The token under real threads: whatever they do at once, there is one exchange
 //! at a time, nobody hangs, and nothing is left behind.
 //!
-//! What is random is drawn from fixed seeds; the threads' timing is not.
+//! Guarantees 1 (single flight), 2 (no caller cancels or starves a fetch), 3
+//! (waits are bounded), 4 (nothing invalidated is sent), 5 (a 401 concerns its
+//! token only) and 13 (nothing is left behind).
 //!
-//! Breaks tried, and what fails with each:
+//! The random choices come from fixed seeds; the threads' timing is free.
+//!
+//! Mutations caught:
 //! - waiters woken before the token is published:
 //!   `thousands_of_renewals_follow_one_another`
-//! - waiters woken before the end can be seen: somebody hangs
+//! - waiters woken before the end can be seen: a test that hangs
 //! - an invalidated token that stays published:
 //!   `an_invalidated_token_is_replaced_…`
 //! - rejections that wait although renewals are held back, renewals that block:
@@ -37,7 +41,7 @@ use tokio::task::yield_now;
 use tokio::time::timeout;
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 
-/// Far beyond what a test takes: that nobody hangs is no matter of speed.
+/// Far beyond what a test takes on any machine: what takes longer hangs.
 const FOREVER: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Copy, PartialEq)]
@@ -114,7 +118,7 @@ async fn misuse(layer: &FiskilAuthLayer, rejects: bool, rng: &mut Rng) {
             polled(polls, cache.refresh()).await;
         }
         2 => {
-            // While exchanges are held back, that is the answer.
+            // While exchanges are held back, the answer is an error.
             let _ = layer.tokens().refresh().await;
         }
         3 => yield_now().await,
@@ -122,7 +126,7 @@ async fn misuse(layer: &FiskilAuthLayer, rejects: bool, rng: &mut Rng) {
     }
 }
 
-/// Invalidates the token, and looks whether it is sent after all.
+/// Invalidates the token, and checks that it is not handed out again.
 async fn invalidated(cache: &TokenCache) {
     let dead = cache.token().await.unwrap();
     cache.invalidate(&dead);
@@ -150,7 +154,7 @@ async fn send(layer: &FiskilAuthLayer, status: StatusCode, polls: usize) -> Stat
     response.status()
 }
 
-/// Polls `future` so many times, and drops it.
+/// Polls `future` that many times, and drops it.
 async fn polled<F: Future>(mut polls: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| {
@@ -238,7 +242,7 @@ async fn layers_that_come_and_go_by_the_thousand_leave_nothing_behind() {
     assert_eq!(Arc::strong_count(&probe), 1, "no token service is left");
 }
 
-/// Waits for the exchanges that nobody waits for any more.
+/// Waits for the end of all exchanges, those without a waiter included.
 async fn all_tasks_end() {
     let end = async {
         while Handle::current().metrics().num_alive_tasks() > 0 {

@@ -1,7 +1,10 @@
 //! How to test a service of your own against the sandbox: a small axum service
 //! that asks Fiskil, and what becomes of it in fair weather and foul.
 //!
-//! Nothing here touches the network, and the time is paused: sixteen minutes
+//! Guarantees 7 (outages stay invisible) and 8 (recovery without a restart), from
+//! a user's side.
+//!
+//! Nothing here touches the network, and the clock is paused: sixteen minutes
 //! pass at once.
 #![allow(clippy::unwrap_used)]
 

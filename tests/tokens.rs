@@ -1,9 +1,13 @@
 //! `TokenCache` by itself: at start, in a probe, in metrics, and with no HTTP
 //! stack around.
 //!
-//! Breaks tried, each caught: failures or rejections not counted, who waits
-//! counted once more; the refresh point told as the expiry, and the expiry as the
-//! lifetime's end; `invalidate` of another token than the one in use.
+//! Guarantees 4 (nothing invalidated is sent), 5 (a 401 concerns its token only),
+//! 6 (the token endpoint is not pressed) and 7 (outages stay invisible), for
+//! probes.
+//!
+//! Mutations caught: failures or rejections not counted, a waiter counted once
+//! more; the refresh point told as the expiry, and the expiry as the lifetime's
+//! end; `invalidate` of another token than the one in use.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;
@@ -77,7 +81,7 @@ async fn warming_up_while_the_endpoint_is_down_says_when_to_come_back() {
     assert_eq!(sandbox.counts().exchanges, 2);
 }
 
-/// Ready as long as there is a token to send, or one can be had.
+/// Ready as long as there is a token to send, or one can be fetched.
 async fn probe(cache: &TokenCache) -> StatusCode {
     match cache.token().await {
         Ok(_) => StatusCode::OK,
@@ -130,7 +134,7 @@ async fn the_status_of_a_fresh_cache_is_all_zeros_and_asking_starts_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn status_counts_exchanges_failures_rejections_and_who_waits() {
+async fn status_counts_exchanges_failures_rejections_and_waiting_requests() {
     let tokens = Tokens::new();
     tokens.issue_after(Duration::from_secs(1));
     let (layer, api) = (layer(&tokens), Api::default());
@@ -140,7 +144,7 @@ async fn status_counts_exchanges_failures_rejections_and_who_waits() {
         .collect();
     settle().await;
     assert_eq!(counts(&cache.status()), (0, 1, 0, 0, 3));
-    // One that goes away is not counted any more.
+    // A request that is dropped no longer counts.
     waiting.first().unwrap().abort();
     settle().await;
     assert_eq!(cache.status().waiting, 2);
@@ -166,7 +170,7 @@ async fn status_counts_exchanges_failures_rejections_and_who_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn status_tells_when_the_token_is_due_and_when_it_is_done() {
+async fn status_tells_when_the_token_is_renewed_and_when_it_expires() {
     let tokens = Tokens::new();
     let cache = layer(&tokens).tokens();
     cache.token().await.unwrap();
@@ -190,7 +194,7 @@ async fn status_tells_when_the_token_is_due_and_when_it_is_done() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_invalidated_token_is_gone_and_another_one_is_left_alone() {
+async fn invalidating_a_token_leaves_its_successor_alone() {
     let tokens = Tokens::new();
     let cache = layer(&tokens).tokens();
     let first = cache.token().await.unwrap();
@@ -198,7 +202,7 @@ async fn an_invalidated_token_is_gone_and_another_one_is_left_alone() {
     assert_eq!(cache.status().expires_in, None);
     let second = cache.token().await.unwrap();
     assert_eq!(second.header_value(), "Bearer t2");
-    // Late: it is the second that is in use.
+    // Too late: the second one is in use.
     cache.invalidate(&first);
     assert!(cache.status().expires_in.is_some());
     assert_eq!(cache.token().await.unwrap().header_value(), "Bearer t2");
@@ -206,7 +210,7 @@ async fn an_invalidated_token_is_gone_and_another_one_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refresh_fetches_at_any_time_and_first_of_all_too() {
+async fn refresh_fetches_whether_or_not_there_is_a_token() {
     let tokens = Tokens::new();
     let cache = layer(&tokens).tokens();
     for n in 1..=3 {

@@ -1,23 +1,26 @@
-//! No error quotes a secret or a token that was in use lately, whoever it is
-//! from.
+//! No error quotes a secret, or a token that was in use lately, whoever made the
+//! error.
 //!
-//! Breaks of the source that these tests catch: not remembering tokens, pairs,
-//! or more than the latest of them; passing this crate's own errors on unseen;
-//! showing the id or the name, or keeping the source, in spite of what is in it;
-//! a chain of sources that is searched in part only.
+//! Guarantee 12 (no secret in any text).
+//!
+//! Mutations caught: not remembering tokens, pairs, or more than the latest of
+//! them; passing this crate's own errors on unsearched; showing the id or the
+//! name, or keeping the source, whatever is in it; a chain of sources that is
+//! searched in part only.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 
-use std::convert::Infallible;
 use std::error::Error as _;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use fiskil_auth::{BoxError, Credentials, Error, FiskilAuthLayer, TokenClient, TokenRequest};
+use fiskil_auth::{
+    BoxError, Credentials, Error, FiskilAuthLayer, TokenCache, TokenClient, TokenRequest,
+};
 use http::{Request, Response};
 use http_body_util::Full;
+use support::endpoint::{answering, response};
 use support::{Tokens, credentials};
 use tower::{ServiceExt, service_fn};
 
@@ -25,32 +28,24 @@ const FIRST: &str = "yMWExQ7rT2bV9nK4";
 const SECOND: &str = "pL8sD3fG6hJ1zX5c";
 const THIRD: &str = "uN2wE7oI4aR9tB6m";
 
-/// A layer whose token endpoint gives the nth of these answers to the nth
-/// exchange.
-fn answering(answers: Vec<(u16, String)>) -> FiskilAuthLayer {
-    let answers = Arc::new(Mutex::new(answers.into_iter()));
-    let http = service_fn(move |_: Request<Full<Bytes>>| {
-        let (status, body) = answers.lock().unwrap().next().unwrap();
-        let answer = Response::builder().status(status).body(body).unwrap();
-        async { Ok::<_, Infallible>(answer) }
-    });
-    FiskilAuthLayer::with_token_service(credentials(), TokenClient::new(http))
+/// A cache whose token endpoint gives these answers, one after the other.
+fn cache(answers: impl IntoIterator<Item = Response<Full<Bytes>>>) -> TokenCache {
+    FiskilAuthLayer::with_token_service(credentials(), answering(answers)).tokens()
 }
 
-fn token(value: &str) -> (u16, String) {
-    (200, format!(r#"{{"token":"{value}","expires_in":900}}"#))
+fn token(value: &str) -> Response<Full<Bytes>> {
+    response(200, format!(r#"{{"token":"{value}","expires_in":900}}"#))
 }
 
-fn refusal(id: &str, name: &str) -> (u16, String) {
-    (400, format!(r#"{{"id":"{id}","name":"{name}"}}"#))
+fn refusal(id: &str, name: &str) -> Response<Full<Bytes>> {
+    response(400, format!(r#"{{"id":"{id}","name":"{name}"}}"#))
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_that_echoes_the_token_in_use_or_the_one_before_does_not_show_it() {
     for echo in [FIRST, SECOND] {
         for (id, name) in [(echo, "unauthorized"), ("err_1", echo)] {
-            let layer = answering(vec![token(FIRST), token(SECOND), refusal(id, name)]);
-            let cache = layer.tokens();
+            let cache = cache([token(FIRST), token(SECOND), refusal(id, name)]);
             cache.refresh().await.unwrap();
             cache.refresh().await.unwrap();
             let error = cache.refresh().await.unwrap_err();
@@ -65,10 +60,24 @@ async fn a_refusal_that_echoes_the_token_in_use_or_the_one_before_does_not_show_
 async fn a_refusal_does_not_show_the_token_that_is_in_the_same_answer() {
     for member in ["token", "access_token"] {
         let body = format!(r#"{{"id":"err_{THIRD}","name":"denied","{member}":"{THIRD}"}}"#);
-        let error = answering(vec![(400, body)]).tokens().token().await;
-        let error = error.unwrap_err();
+        let error = cache([response(400, body)]).token().await.unwrap_err();
         assert_eq!(error.error_id(), None);
         assert_eq!(error.error_name(), Some("denied"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_service_that_quotes_the_secret_loses_its_source() {
+    for (text, kept) in [
+        ("the server said: bad secret client-secret!", false),
+        ("no route to host", true),
+    ] {
+        let tokens = Tokens::new();
+        tokens.fail(text);
+        let error = support::layer(&tokens).tokens().token().await.unwrap_err();
+        let source = error.source().map(ToString::to_string);
+        assert_eq!(source.as_deref(), kept.then_some(text));
+        assert!(!format!("{error:?}").contains("client-secret"));
     }
 }
 
@@ -113,10 +122,10 @@ async fn a_provider_that_quotes_the_pair_in_use_or_the_one_before_loses_its_sour
 
 #[tokio::test(start_paused = true)]
 async fn an_http_client_that_is_never_ready_and_quotes_the_secret_loses_its_source() {
-    /// Fails where the request that it would complain of is not known yet.
+    /// Fails before it is given the request whose secret it quotes.
     #[derive(Clone)]
     struct NeverReady(&'static str);
-    impl tower::Service<Request<Full<Bytes>>> for NeverReady {
+    impl<B> tower::Service<Request<B>> for NeverReady {
         type Response = Response<Full<Bytes>>;
         type Error = BoxError;
         type Future = std::future::Pending<Result<Self::Response, BoxError>>;
@@ -128,7 +137,7 @@ async fn an_http_client_that_is_never_ready_and_quotes_the_secret_loses_its_sour
             std::task::Poll::Ready(Err(self.0.into()))
         }
 
-        fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+        fn call(&mut self, _: Request<B>) -> Self::Future {
             unreachable!()
         }
     }
@@ -145,8 +154,8 @@ async fn an_http_client_that_is_never_ready_and_quotes_the_secret_loses_its_sour
 }
 
 #[tokio::test]
-async fn a_token_client_by_itself_withholds_what_its_request_has() {
-    let http = service_fn(|_: Request<Full<Bytes>>| async {
+async fn a_token_client_alone_withholds_the_secret_of_its_request() {
+    let http = service_fn(|_: Request<_>| async {
         Err::<Response<Full<Bytes>>, _>("cannot send client-secret")
     });
     let request = TokenRequest::new(credentials());
@@ -154,7 +163,7 @@ async fn a_token_client_by_itself_withholds_what_its_request_has() {
     assert!(error.source().is_none());
 }
 
-/// An error with a hundred sources, the last of which says this.
+/// An error with so many sources, the last of which says `TEXT`.
 #[derive(Debug)]
 struct Deep(u32, &'static str);
 
@@ -166,7 +175,7 @@ impl std::fmt::Display for Deep {
 
 impl std::error::Error for Deep {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // Each is made for the occasion, so that `Debug` of one shows no other.
+        // Made here, so that an error's `Debug` does not show its sources.
         (self.0 > 0).then(|| -> &(dyn std::error::Error + 'static) {
             Box::leak(Box::new(Self(
                 self.0.saturating_sub(1),
@@ -188,7 +197,7 @@ async fn a_chain_that_is_too_long_to_be_searched_is_withheld() {
     }
 }
 
-/// An error that can only be shown by `Debug`.
+/// An error whose `Display` fails.
 #[derive(Debug)]
 struct Mute(#[allow(dead_code)] &'static str);
 
@@ -201,7 +210,7 @@ impl std::fmt::Display for Mute {
 impl std::error::Error for Mute {}
 
 #[tokio::test(start_paused = true)]
-async fn an_error_that_can_not_be_displayed_is_searched_all_the_same() {
+async fn an_error_whose_display_fails_is_searched_by_its_debug_text() {
     for (text, kept) in [(TEXT, false), ("no route to host", true)] {
         let tokens = Tokens::new();
         tokens.answer(move |_| async move { Err(Mute(text).into()) });
@@ -222,7 +231,7 @@ async fn a_source_that_lists_the_bytes_of_the_secret_is_withheld() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_made_for_the_purpose_is_searched_as_any_other() {
+async fn an_error_made_with_other_is_searched_like_any_other() {
     for (text, kept) in [(TEXT, false), ("the vault is sealed", true)] {
         let tokens = Tokens::new();
         tokens.answer(move |_| async move { Err(Error::other(text).permanent().into()) });

@@ -19,14 +19,14 @@ pub struct Sent {
     /// After the load began.
     pub at: Duration,
     pub took: Duration,
-    /// It was not answered at once, as the API would have.
+    /// It was not answered at once, as the API does.
     pub waited: bool,
-    /// It has not failed for want of a token.
+    /// It got its token and was answered.
     pub ok: bool,
 }
 
-/// Sends [`PER_SECOND`] requests for so long, each as a task of its own, and
-/// waits for all of them.
+/// Sends [`PER_SECOND`] requests a second for `span`, each as a task of its own,
+/// and waits for all of them.
 pub async fn send<S, B>(service: &S, span: Duration) -> Vec<Sent>
 where
     S: Service<Request<()>, Response = Response<B>, Error = Infallible, Future: Send>
@@ -37,7 +37,7 @@ where
 {
     let began = Instant::now();
     let mut ticks = interval(Duration::from_secs(1) / PER_SECOND);
-    // A machine that was busy elsewhere for a moment makes up for it.
+    // After a pause of the machine, what was missed is sent at once.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut tasks = Vec::new();
     while began.elapsed() < span {
@@ -68,7 +68,7 @@ where
     sent
 }
 
-/// The latency that so many of a thousand requests stay within, in microseconds.
+/// The latency in microseconds that this many of a thousand requests stay within.
 pub fn micros(sent: &[Sent], of_a_thousand: usize) -> f64 {
     let mut took: Vec<_> = sent.iter().map(|sent| sent.took).collect();
     took.sort();

@@ -9,16 +9,16 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// Whether only to prove that the benches run: `cargo bench -- --quick`.
+/// Whether to prove only that the benches run: `cargo bench -- --quick`.
 pub fn is_quick() -> bool {
     // `cargo test --benches` passes no `--bench`.
     std::env::args().any(|arg| arg == "--quick") || !std::env::args().any(|arg| arg == "--bench")
 }
 
-/// Makes, for one thread, what does a case's work so many times.
+/// Makes, for one thread, the closure that does a case's work n times.
 pub type Case<'a> = &'a (dyn Fn() -> Box<dyn FnMut(u32)> + Sync);
 
-/// Nanoseconds for one time of each case's work, round by round, while so many
+/// Nanoseconds that each case's work takes once, round by round, while this many
 /// threads do the same.
 pub fn measure<const N: usize>(
     threads: usize,
@@ -67,8 +67,8 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
-/// Where threads wait for each other. They spin: one that sleeps starts so late
-/// that the other has done a part of its work alone.
+/// Where threads wait for each other. They spin: one that slept would start so
+/// late that the other had done a part of its work alone.
 #[derive(Default)]
 struct StartLine(AtomicUsize);
 

@@ -1,4 +1,4 @@
-//! The stacks that are measured: a bare service, and what puts a header on its
+//! The stacks that are measured: a bare service, and what adds a header to its
 //! requests.
 #![allow(
     dead_code,
@@ -64,7 +64,7 @@ pub fn call<S: Service<Request<()>>>(service: &mut S, uri: &Uri) {
     drop(black_box(response));
 }
 
-/// Of the length of Fiskil's.
+/// As long as Fiskil's tokens are.
 fn token() -> String {
     "x".repeat(350)
 }

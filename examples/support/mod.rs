@@ -1,5 +1,5 @@
-//! What the examples share: Fiskil, or a sandbox in its place, and how they say
-//! what happened.
+//! What the examples share: Fiskil or a sandbox in its place, and `check`, which
+//! says what happened.
 #![allow(dead_code, unreachable_pub, clippy::print_stdout)]
 
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub struct Fiskil {
 }
 
 impl Fiskil {
-    /// The real one where `FISKIL_CLIENT_ID` is set.
+    /// The real one if `FISKIL_CLIENT_ID` is set.
     pub async fn from_env() -> Outcome<Self> {
         if std::env::var_os("FISKIL_CLIENT_ID").is_some() {
             println!("FISKIL_CLIENT_ID is set: this is https://api.fiskil.com.\n");
@@ -55,7 +55,8 @@ impl Fiskil {
         self.server().map_or_else(fiskil, HttpsSandbox::base_url)
     }
 
-    /// With Fiskil, `FiskilAuthLayer::new(credentials)` is all that it takes.
+    /// For Fiskil, `FiskilAuthLayer::new(credentials)` is all it takes. The rest is for
+    /// the sandbox.
     pub fn layer(&self, credentials: Credentials) -> Outcome<FiskilAuthLayer> {
         let Some(server) = self.server() else {
             return Ok(FiskilAuthLayer::new(credentials));
@@ -101,7 +102,7 @@ pub fn platform_tls() -> Outcome<rustls::ClientConfig> {
         .with_no_client_auth())
 }
 
-/// Says what happened, or fails because it did not.
+/// Says what happened, or fails if it did not.
 pub fn check(happened: bool, what: &str) -> Outcome<()> {
     if !happened {
         return Err(format!("this did not happen: {what}").into());

@@ -1,6 +1,5 @@
-//! What tonic's code generator would make of a service with one call, which
-//! answers with how the caller was authorized. Its messages are plain text, so
-//! that no protobuf compiler is needed.
+//! What tonic's code generator makes of a service with one call: it answers with
+//! how the caller was authorized.
 #![allow(unreachable_pub)]
 
 use std::convert::Infallible;
@@ -10,15 +9,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use tonic::body::Body;
 use tonic::client::{Grpc, GrpcService};
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::StdError;
 use tonic::server::{NamedService, UnaryService};
 use tonic::{Request, Response, Status};
 use tower::Service;
+
+use crate::text::Text;
 
 pub struct WhoAmIClient<T> {
     inner: Grpc<T>,
@@ -89,44 +89,5 @@ impl Service<http::Request<Body>> for WhoAmI {
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let this = self.clone();
         Box::pin(async { Ok(tonic::server::Grpc::new(Text).unary(this, request).await) })
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Text;
-
-impl Codec for Text {
-    type Encode = String;
-    type Decode = String;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Text {
-    type Item = String;
-    type Error = Status;
-
-    fn encode(&mut self, item: String, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        to.put_slice(item.as_bytes());
-        Ok(())
-    }
-}
-
-impl Decoder for Text {
-    type Item = String;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<String>, Status> {
-        let bytes = from.copy_to_bytes(from.remaining());
-        let text = String::from_utf8(bytes.to_vec());
-        text.map(Some).map_err(|_| Status::internal("not Unicode"))
     }
 }

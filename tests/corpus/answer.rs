@@ -15,9 +15,9 @@ use tower::{ServiceExt, service_fn};
 const SECRET: &str = "Zk7Qw2Xr9Tb4Vn8Lm1Hj6Pd3Gs5Fc0Ya";
 const REJECTED: &str = "uE3xR8oW1cM6zA5kI0yN7vB2tD9jS4hG";
 
-/// The input: two bytes of status, one for the length of the pieces, one for
-/// where the body breaks off if at all, a line for `Retry-After`, the body. In
-/// it, two bytes that are no UTF-8 stand for the secret and the rejected token.
+/// The input: two bytes for the status, one for the length of the pieces, one for
+/// where the body breaks off, if it does, a line for `Retry-After`, and the body. In
+/// the body, 0xFF and 0xFE stand for the secret and the rejected token.
 pub(crate) fn check(data: &[u8]) {
     let [high, low, piece, cut, rest @ ..] = data else {
         return;

@@ -1,5 +1,5 @@
-//! Any lifetime, as JSON has it and as a token service may return it: no sum
-//! overflows, and a token is used for less than it lives.
+//! Any lifetime, from JSON or from a token service: no sum overflows, and no token
+//! is used for longer than it lives.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use tower::{ServiceExt, service_fn};
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// The input: twelve bytes for a lifetime, eight for the time that passes, and
-/// what stands behind `expires_in`.
+/// The input: twelve bytes for a lifetime, eight for the time that passes, and the
+/// JSON value of `expires_in`.
 pub(crate) fn check(data: &[u8]) {
     let Some((numbers, json)) = data.split_at_checked(20) else {
         return;
@@ -47,7 +47,7 @@ fn in_a_cache(lifetime: Duration, passes: Duration) {
         let lifetime = lifetime.min(DAY);
         match cache.token().await {
             Ok(token) => assert_eq!(token.lifetime(), lifetime),
-            // The wall clock goes on, and may have passed all of a short one.
+            // The wall clock is not paused: a short lifetime may be over already.
             Err(error) => {
                 assert!(error.is_transient() && lifetime < SECOND, "{error}");
                 return;
@@ -85,7 +85,7 @@ fn in_json(json: &[u8]) {
     if let Ok(token) = &outcome {
         assert!((SECOND..=DAY).contains(&token.lifetime()));
     }
-    // A plain number is what it is.
+    // A whole number is taken as it stands, up to a day.
     let text = std::str::from_utf8(json).unwrap_or_default();
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     if digits && (1..=9).contains(&text.len()) && !text.starts_with('0') {

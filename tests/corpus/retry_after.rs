@@ -1,4 +1,4 @@
-//! Any `Retry-After`: what is a number of seconds or a date counts, up to a day.
+//! Any `Retry-After`: a number of seconds or a date counts, up to a day.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const DAY: u64 = 86_400;
 const FAR: [&str; 2] = ["Wed, 21 Oct 2099 07:28:00 GMT", "Wed Oct 21 07:28:00 2099"];
 
 thread_local! {
-    /// For its clock, which stands still: a wait is then as long as it says.
+    /// Its clock stands still, so that no part of a wait passes.
     static STOPPED: Runtime = Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -62,10 +62,10 @@ fn check_wait(status: u16, text: &str, wait: Option<Duration>) {
     if status != 429 && status != 503 {
         assert_eq!(wait, None);
     } else if is_number {
-        // By its digits: there may be more than any number has.
+        // By its digits, as it may be too large for any integer.
         let digits = text.trim_start_matches('0');
         let expected = match digits.len() {
-            // At once is no wait at all.
+            // Zero is no wait.
             0 => None,
             1..=5 => Some(digits.parse::<u64>().unwrap().min(DAY)),
             _ => Some(DAY),
@@ -74,7 +74,7 @@ fn check_wait(status: u16, text: &str, wait: Option<Duration>) {
     } else if FAR.contains(&text) {
         assert_eq!(wait, Some(Duration::from_secs(DAY)), "{text}");
     } else if let Some(wait) = wait {
-        // A date has a name of a day in it, at least.
+        // Every form of date is longer than 20 characters.
         assert!(
             wait <= Duration::from_secs(DAY) && text.len() > 20,
             "{text}"

@@ -1,9 +1,12 @@
 //! Credentials in a mounted file: what is read, and what is said of bad ones.
 //!
-//! Breaks of the source that these tests catch: reading once only; trimming;
-//! any two verdicts exchanged; no limit, or one that is off by one; opening
-//! before looking; a path left out or as long as it comes; a parser's error
-//! kept as the source; a warning each time, or never again.
+//! Guarantees 8 (recovery without a restart), 9 (every content has an outcome) and
+//! 12 (no secret in any text).
+//!
+//! Mutations caught: reading once only; trimming; any two verdicts exchanged; no
+//! limit, or one that is off by one; opening before looking; a path left out or as
+//! long as it comes; a parser's error kept as the source; a warning each time, or
+//! never again.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 #[cfg(unix)]
@@ -18,12 +21,12 @@ use std::sync::{Mutex, OnceLock};
 use fiskil_auth::{CredentialsFile, Error, ErrorKind, ProvideCredentials};
 use secrecy::ExposeSecret;
 
-/// A directory that is gone with the test.
+/// A directory that is removed with the value.
 struct Directory(PathBuf);
 
 impl Directory {
     fn new() -> Self {
-        // Before anything is read: an event that comes first might be lost.
+        // Before anything is read, as an event before this might be lost.
         LOG.get_or_init(|| {
             let subscriber = tracing_subscriber::fmt().with_writer(|| Log);
             tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
@@ -85,7 +88,7 @@ async fn read(path: impl AsRef<Path>) -> Result<(String, String), Error> {
 }
 
 #[tokio::test]
-async fn the_pair_is_as_it_stands_there_and_the_rest_is_ignored() {
+async fn the_pair_is_taken_as_it_stands_and_other_members_are_ignored() {
     let directory = Directory::new();
     for (content, id, secret) in [
         (r#"{"client_id":"i","client_secret":"s"}"#, "i", "s"),
@@ -106,7 +109,7 @@ async fn the_pair_is_as_it_stands_there_and_the_rest_is_ignored() {
 }
 
 #[tokio::test]
-async fn it_is_read_every_time() {
+async fn the_file_is_read_every_time() {
     let directory = Directory::new();
     let file = CredentialsFile::new(directory.path());
     for n in ["1", "2"] {
@@ -118,7 +121,7 @@ async fn it_is_read_every_time() {
 }
 
 #[test]
-fn it_is_read_without_a_runtime_too() {
+fn the_file_is_read_without_a_runtime_too() {
     let directory = Directory::new();
     let path = directory.write(r#"{"client_id":"i","client_secret":"s"}"#);
     let mut read = tokio_test::task::spawn(read(path));
@@ -126,7 +129,7 @@ fn it_is_read_without_a_runtime_too() {
 }
 
 #[tokio::test]
-async fn what_a_rewrite_may_be_the_cause_of_is_transient_and_nothing_else() {
+async fn only_what_an_unfinished_rewrite_may_cause_is_transient() {
     let directory = Directory::new();
     let long = format!(
         r#"{{"client_id":"i","client_secret":"{}"}}"#,
@@ -216,7 +219,7 @@ fn assert_problem(error: Error, path: &Path, problem: &str, transient: bool) {
         "{text}"
     );
     assert!(text.contains(problem), "{text}: {problem}");
-    // After what is wrong: what to do.
+    // What to do follows what is wrong.
     assert!(text.split_once(": ").unwrap().1.len() > 10, "{text}");
     assert_eq!(error.is_transient(), transient, "{text}");
     assert!(!format!("{error:?}").contains("hush"), "{error:?}");

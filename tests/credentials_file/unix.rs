@@ -36,7 +36,7 @@ async fn a_pipe_is_refused_before_it_is_opened() {
 }
 
 #[tokio::test]
-async fn a_file_that_may_not_be_read_says_so() {
+async fn an_unreadable_file_is_a_permanent_error() {
     let directory = Directory::new();
     let path = directory.write(PAIR);
     allow(&path, 0o000);
@@ -46,13 +46,12 @@ async fn a_file_that_may_not_be_read_says_so() {
     }
 }
 
-/// A switch of the kernel's that is for writing: the superuser must not read it
-/// either.
+/// A write-only switch of the kernel: not even the superuser may read it.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_file_that_not_even_the_superuser_may_read_says_so() {
+async fn a_file_that_not_even_the_superuser_may_read_is_a_permanent_error() {
     let path = Path::new("/proc/sys/vm/compact_memory");
-    // Some sandboxes have no such thing.
+    // Some containers lack it.
     if path.exists() {
         assert_must_not_be_read(path).await;
     }
@@ -64,16 +63,16 @@ async fn assert_must_not_be_read(path: &Path) {
     assert_problem(error, path, "must not be read", false);
 }
 
-/// Whoever asks, the superuser included: on the way to the file, and on Linux
-/// in the midst of reading it (nothing is mapped where this one begins).
+/// Errors that the superuser gets, too: on the way to the file, and on Linux also
+/// while it is read, as no memory is mapped at the start of this one.
 #[tokio::test]
-async fn other_errors_of_the_system_may_pass_and_are_kept_as_the_source() {
+async fn other_io_errors_are_transient_and_kept_as_the_source() {
     let directory = Directory::new();
     let through_a_file = directory.write(PAIR).join("credentials.json");
     let endless = directory.0.join("endless");
     symlink(&endless, &endless).unwrap();
-    let midst = cfg!(target_os = "linux").then(|| PathBuf::from("/proc/self/mem"));
-    for path in [through_a_file, endless].into_iter().chain(midst) {
+    let while_reading = cfg!(target_os = "linux").then(|| PathBuf::from("/proc/self/mem"));
+    for path in [through_a_file, endless].into_iter().chain(while_reading) {
         let kind = fs::read(&path).unwrap_err().kind();
         let error = read(&path).await.unwrap_err();
         assert_eq!(io_kind(&error), kind, "{error:?}");
@@ -87,13 +86,13 @@ fn io_kind(error: &Error) -> io::ErrorKind {
 }
 
 #[tokio::test]
-async fn a_file_that_everybody_may_read_is_warned_of_each_time_it_becomes_so() {
+async fn a_warning_comes_each_time_the_file_becomes_readable_for_everybody() {
     let directory = Directory::new();
     let path = directory.write(PAIR);
     let file = CredentialsFile::new(&path);
     for (mode, warnings) in [(0o640, 0), (0o644, 1), (0o644, 1), (0o600, 1), (0o604, 2)] {
         allow(&path, mode);
-        // Clones share what they know.
+        // Clones share whether they have warned.
         file.clone().credentials().await.unwrap();
         let log = logged();
         let of_this: Vec<&str> = log

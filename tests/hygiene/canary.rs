@@ -6,7 +6,7 @@ use std::collections::HashSet;
 /// Eight characters in a row of a secret, in any form, are a leak.
 const PIECE: usize = 8;
 
-/// And so are its first four: there is to be no prefix to recognise it by.
+/// And so are its first four: not even a prefix is to be shown.
 const PREFIX: usize = 4;
 
 /// Secrets and tokens to look for.
@@ -14,12 +14,12 @@ const PREFIX: usize = 4;
 pub(crate) struct Canaries {
     prefixes: Vec<[u8; PREFIX]>,
     pieces: HashSet<[u8; PIECE]>,
-    /// What they start with: most of a text is told from them by this.
+    /// Their first bytes, to skip most of a text quickly.
     starts: [bool; 256],
 }
 
 impl Canaries {
-    /// Secrets that a test has chosen, so that they start like nothing else.
+    /// Secrets that a test has chosen, which start like nothing else.
     pub(crate) fn new<const N: usize>(chosen: [&str; N]) -> Self {
         let none = Self {
             prefixes: Vec::new(),
@@ -49,7 +49,8 @@ impl Canaries {
             assert!(secret.len() >= 16, "too short to be told from chance");
             pieces.extend(secret.windows(PIECE).map(piece));
             for skipped in 0..3 {
-                // Whatever precedes it: base64 encodes three bytes at a time.
+                // Base64 encodes three bytes at a time, so what precedes the secret
+                // decides where the groups begin.
                 let encoded = base64(&secret[skipped..]);
                 let whole = secret[skipped..].len() / 3 * 4;
                 pieces.extend(encoded[..whole].windows(PIECE).map(piece));

@@ -1,5 +1,5 @@
-//! Exchanges that succeed and fail in every way, against a server that knows the
-//! secrets and is not discreet.
+//! Exchanges that succeed and fail in every way, against a server that repeats the
+//! secrets wherever it can.
 
 use std::panic::resume_unwind;
 use std::sync::LazyLock;
@@ -15,7 +15,9 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use crate::canary::Canaries;
 use crate::log;
-use crate::{SECRET, TOKEN, printed};
+use crate::support::endpoint::answering;
+use crate::support::printed;
+use crate::{SECRET, TOKEN};
 
 fn canaries() -> &'static Canaries {
     static CANARIES: LazyLock<Canaries> = LazyLock::new(|| Canaries::new([SECRET, TOKEN]));
@@ -66,20 +68,14 @@ async fn nothing_that_a_server_echoes_is_shown_or_logged() {
         for echo in [SECRET, TOKEN] {
             for body in echoes(echo) {
                 let first = format!(r#"{{"token":"{TOKEN}","expires_in":900}}"#);
-                let mut answers = vec![(status, body), (200, first)];
-                let http = move |_: Request<Full<Bytes>>| {
-                    let (status, body) = answers.pop().unwrap_or((500, String::new()));
+                let answers = [(200, first), (status, body)].map(|(status, body)| {
                     let answer = Response::builder()
                         .status(status)
                         .header("retry-after", echo)
-                        .header("location", format!("https://{echo}.example/"))
-                        .body(body);
-                    async { answer }
-                };
-                // One answer after the other, whoever asks.
-                let http = tower::buffer::Buffer::new(service_fn(http), 1);
-                let layer =
-                    FiskilAuthLayer::with_token_service(credentials(), TokenClient::new(http));
+                        .header("location", format!("https://{echo}.example/"));
+                    answer.body(Full::<Bytes>::from(body)).unwrap()
+                });
+                let layer = FiskilAuthLayer::with_token_service(credentials(), answering(answers));
                 let cache = layer.tokens();
                 cache.token().await.unwrap();
                 if let Err(error) = cache.refresh().await {
@@ -93,7 +89,7 @@ async fn nothing_that_a_server_echoes_is_shown_or_logged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failures_show_and_log_nothing_in_the_answer_to_the_caller_either() {
+async fn failures_show_nothing_in_the_answer_to_the_caller_or_the_log() {
     log::capture();
     let sources: [fn() -> Result<Token, BoxError>; 7] = [
         || Err(format!("the body was {{\"client_secret\":\"{SECRET}\"}}").into()),
@@ -108,7 +104,7 @@ async fn failures_show_and_log_nothing_in_the_answer_to_the_caller_either() {
             Err(format!("GET /?secret={percent}").into())
         },
         || panic!("a token service of one's own"),
-        // As `panic!` makes them, but past the hook: that would print them here.
+        // Panics that skip the hook, which would print the secret here.
         || resume_unwind(Box::new(format!("no token for {SECRET}"))),
         || resume_unwind(Box::new(SECRET)),
     ];
@@ -142,8 +138,8 @@ async fn over_https(credentials: Credentials, server: &HttpsSandbox) -> FiskilAu
         .unwrap()
 }
 
-/// The layers beneath log a lot of what they do, and so would show a secret
-/// that this crate gave them in a form that is not marked as one.
+/// hyper and rustls log much of what they do, and would show a secret that this
+/// crate gave them unmarked.
 #[tokio::test]
 async fn hyper_and_rustls_log_no_secret_of_an_exchange_or_a_request() {
     log::capture();
@@ -182,7 +178,7 @@ async fn hyper_and_rustls_log_no_secret_of_an_exchange_or_a_request() {
         let cache = over_https(credentials(), &server).await.tokens();
         assert_clean(&cache.token().await.unwrap_err());
     }
-    // One that hangs is given up with all who have an interest in it.
+    // An exchange that hangs is given up when its last waiter is dropped.
     sandbox.fail_exchanges(Fault::Hang);
     let before = sandbox.counts().exchanges;
     let cache = over_https(credentials(), &server).await.tokens();

@@ -10,8 +10,8 @@ use tracing_subscriber::filter::LevelFilter as TracingLevel;
 static WRITTEN: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 static START: Once = Once::new();
 
-/// Starts to capture. Every test that logs begins with this: an event that is
-/// met before may not be captured later.
+/// Starts to capture. Every test that logs begins with this: an event that was
+/// met before may be lost for good.
 pub(crate) fn capture() {
     START.call_once(|| {
         let subscriber = tracing_subscriber::fmt()
@@ -24,7 +24,7 @@ pub(crate) fn capture() {
         // rustls has its own facade.
         log::set_logger(&Logger).unwrap();
         log::set_max_level(LevelFilter::Trace);
-        // A panic's message is for everybody to read, too.
+        // A panic's message can be read by anybody, too.
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             append(format!("PANIC {panic}\n").as_bytes());

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use crate::table::PRINTED;
 
 #[test]
-fn the_sweep_covers_every_public_name() {
+fn the_sweep_prints_every_public_name() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let found = names(&source.join("lib.rs"), &source, "");
-    // `stringify!` puts spaces into a path.
+    // `stringify!` may put spaces into a path.
     let swept: BTreeSet<String> = PRINTED
         .iter()
         .map(|(name, _)| name.replace(' ', ""))
@@ -62,8 +62,7 @@ fn names(file: &Path, folder: &Path, prefix: &str) -> BTreeSet<String> {
             ] => {
                 names.insert(format!("{prefix}{name}"));
             }
-            // Of the methods only those that stand by themselves: a field or a
-            // method belongs to a type that is listed.
+            // Fields and methods belong to a type that is listed.
             _ => {}
         }
     }
@@ -97,7 +96,7 @@ fn imported(tree: &str) -> Vec<String> {
 }
 
 #[test]
-fn names_are_found_wherever_they_may_stand() {
+fn public_names_are_found_in_every_form_of_declaration() {
     let folder: PathBuf = std::env::temp_dir().join(format!("fiskil-auth-{}", std::process::id()));
     std::fs::create_dir_all(folder.join("deep")).unwrap();
     let text = "pub use self::a::{A, B as C};\n#[cfg(x)]\npub use b::D; // pub use e::E;\n\

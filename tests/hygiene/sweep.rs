@@ -17,8 +17,9 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::canary::Canaries;
 use crate::log;
+use crate::support::printed;
 use crate::table::{self, PRINTED};
-use crate::{SECRET, TOKEN, printed};
+use crate::{SECRET, TOKEN};
 
 fn canaries() -> Canaries {
     Canaries::new([SECRET, TOKEN])
@@ -27,7 +28,7 @@ fn canaries() -> Canaries {
 #[track_caller]
 fn assert_clean(canaries: &Canaries, shown: &dyn Debug) {
     let text = format!("{shown:?} {shown:#?}");
-    // It must be printed to be swept.
+    // An empty text would prove nothing.
     assert!(text.len() > 5, "{text}");
     canaries.assert_absent("Debug", &text);
 }
@@ -37,7 +38,7 @@ fn token() -> Token {
 }
 
 #[test]
-fn everything_public_shows_neither() {
+fn everything_public_shows_no_secret_or_token() {
     log::capture();
     let canaries = table::canaries();
     for (name, print) in PRINTED {
@@ -48,7 +49,7 @@ fn everything_public_shows_neither() {
 }
 
 #[test]
-fn credentials_tokens_and_requests_show_neither() {
+fn credentials_tokens_and_requests_show_no_secret_or_token() {
     let credentials = Credentials::new("client-1", SECRET);
     let mut request = TokenRequest::new(credentials.clone());
     request.rejected = Some(token());
@@ -66,7 +67,7 @@ fn credentials_tokens_and_requests_show_neither() {
 }
 
 #[test]
-fn errors_about_tokens_and_uris_show_neither() {
+fn errors_about_tokens_and_uris_show_no_secret_or_token() {
     let invalid = |value: &str| Token::new(value, Duration::ZERO).unwrap_err();
     let layer = FiskilAuthLayer::new(Credentials::new("client-1", SECRET));
     let errors = [
@@ -98,7 +99,7 @@ fn errors_about_tokens_and_uris_show_neither() {
 
 /// At every stage of a token's life, and of requests that carry it.
 #[tokio::test(start_paused = true)]
-async fn the_layer_its_service_future_and_cache_show_neither() {
+async fn the_layer_its_service_future_and_cache_show_no_secret_or_token() {
     let canaries = canaries();
     let tokens = service_fn(|request: TokenRequest| async move {
         assert!(
@@ -111,7 +112,7 @@ async fn the_layer_its_service_future_and_cache_show_neither() {
     });
     let credentials = Credentials::new("client-1", SECRET);
     let layer = FiskilAuthLayer::with_token_service(credentials, tokens);
-    // A request as any layer beneath may print it.
+    // Layers beneath may print the request.
     let api = {
         let canaries = canaries.clone();
         service_fn(move |request: Request<()>| {
@@ -158,7 +159,7 @@ async fn the_layer_its_service_future_and_cache_show_neither() {
 }
 
 #[tokio::test]
-async fn the_sandbox_shows_neither() {
+async fn the_sandbox_shows_no_secret_or_token() {
     let sandbox = Sandbox::new();
     let pair = sandbox.credentials();
     let secret = pair.client_secret().expose_secret();
@@ -198,7 +199,7 @@ async fn the_sandbox_shows_neither() {
 }
 
 #[test]
-fn a_clone_of_an_error_shows_as_little() {
+fn a_clone_of_an_error_shows_no_token() {
     let error: Error = Token::new(format!("{TOKEN}\n"), Duration::ZERO).unwrap_err();
     canaries().assert_absent("a clone", &printed(&error.clone()));
 }

@@ -67,7 +67,7 @@ pub(crate) const PRINTED: &[Printer] = &[
         }
         provider(credentials())
     }),
-    // Nobody outside can have one: the module prints it by itself.
+    // Nobody outside of its module can have one, so a test there prints it.
     ("retry::CloneBody", || {
         let _: Option<fiskil_auth::retry::CloneBody> = None;
         let source = include_str!("../../src/retry.rs");
@@ -101,7 +101,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     builder.enable_all().build().unwrap()
 });
 
-/// One that has seen a pair and is told to hand out a token.
+/// A sandbox that has seen a pair, and hands out a token of the test's choice.
 static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| {
     let sandbox = Sandbox::new();
     sandbox.fail_exchanges(Fault::Body(format!(r#"{{"token":"{TOKEN}"}}"#).into()));
@@ -135,7 +135,7 @@ fn layer() -> FiskilAuthLayer {
     layer
 }
 
-/// Answers in gRPC, so that the body still has an eye on the token.
+/// Answers in gRPC, whose bodies are watched for a rejection in the trailers.
 async fn api(_: Request<()>) -> Result<Response<Full<Bytes>>, Infallible> {
     let answer = Response::builder().header("content-type", "application/grpc");
     Ok(answer.body(Full::default()).unwrap())
@@ -148,7 +148,7 @@ fn watched() -> Answer {
     RUNTIME.block_on(answer).unwrap()
 }
 
-/// The answer for want of a token, whose service says what it knows.
+/// The answer for want of a token, from a token service that quotes the secret.
 fn failed() -> Result<Answer, Infallible> {
     let service = service_fn(async |request: TokenRequest| {
         let secret = request.credentials.client_secret().expose_secret();
@@ -163,7 +163,7 @@ fn error() -> Error {
     answer.extensions().get::<Error>().unwrap().clone()
 }
 
-/// What the policy waits for after a failure that may pass.
+/// What the policy waits for after a transient failure.
 fn wait() -> Wait {
     let mut policy = RetryUnauthorized::new().retry_transient(Duration::from_secs(60));
     let mut answer = failed();

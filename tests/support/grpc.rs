@@ -1,5 +1,4 @@
-//! A gRPC server and its client, with strings as messages, so that no protobuf
-//! compiler is needed.
+//! A gRPC server and its client, with strings as messages.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::convert::Infallible;
@@ -7,7 +6,7 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use fiskil_auth::BoxError;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt};
@@ -15,48 +14,13 @@ use http::uri::PathAndQuery;
 use http::{Request, Response};
 use tonic::body::Body;
 use tonic::client::{Grpc, GrpcService};
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::server::{NamedService, StreamingService, UnaryService};
 use tonic::transport::{Channel, Endpoint, server::TcpIncoming};
 use tonic::{Status, Streaming};
 use tower::Service;
 
 use crate::support::carried;
-
-/// Strings as they are.
-#[derive(Clone, Copy, Default)]
-pub struct Text;
-
-impl Codec for Text {
-    type Encode = String;
-    type Decode = String;
-    type Encoder = Self;
-    type Decoder = Self;
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Text {
-    type Item = String;
-    type Error = Status;
-    fn encode(&mut self, item: String, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        to.put_slice(item.as_bytes());
-        Ok(())
-    }
-}
-
-impl Decoder for Text {
-    type Item = String;
-    type Error = Status;
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<String>, Status> {
-        let bytes = from.copy_to_bytes(from.remaining());
-        Ok(Some(String::from_utf8(bytes.to_vec()).unwrap()))
-    }
-}
+use crate::text::Text;
 
 /// A gRPC server. `/test.Echo/Echo` answers with the token that the request
 /// carried, `/test.Echo/Chat` with each message as it comes; both reject the
@@ -139,7 +103,7 @@ where
 {
     let mut client = Grpc::new(service);
     client.ready().await.unwrap();
-    let path = PathAndQuery::from_static("/test.Echo/Echo");
+    let path = PathAndQuery::from_static(ECHO);
     let request = tonic::Request::new("hello".to_owned());
     let response = client.unary(request, path, Text).await?;
     Ok(response.into_inner())
@@ -162,4 +126,5 @@ where
     Ok(client.streaming(request, path, Text).await?.into_inner())
 }
 
+const ECHO: &str = "/test.Echo/Echo";
 const CHAT: &str = "/test.Echo/Chat";

@@ -14,7 +14,8 @@ use tower::{ServiceExt, service_fn};
 use crate::{Api, TokenService};
 
 /// What many write first: whoever finds the token expired fetches another, and
-/// everybody else waits for the lock. Half a minute of margin, to be fair.
+/// everybody else waits for the lock. To be fair, it renews half a minute before
+/// the expiry.
 pub fn behind_a_mutex(credentials: Credentials, tokens: TokenService, api: Api) -> Api {
     let slot = Arc::new(Mutex::new(None::<(Token, Instant)>));
     BoxCloneService::new(service_fn(move |mut request: Request<_>| {

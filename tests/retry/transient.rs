@@ -1,11 +1,4 @@
-//! Failures to get a token that `RetryUnauthorized` waits for, if asked to.
-//!
-//! Breaks tried, each caught: the failure's `Error` not looked at; permanent
-//! errors waited for; waits that ignore the patience, or take none of it; no
-//! budget, or one that nothing adds to; no wait; a timer without a runtime.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
-
-mod support;
+//! What it waits for, if it is asked to: failures to get a token.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -13,20 +6,21 @@ use std::time::Duration;
 use fiskil_auth::Token;
 use fiskil_auth::retry::RetryUnauthorized;
 use http::{Request, Response, StatusCode};
-use support::{Api, Tokens, layer, sent, settle};
 use tokio::time::{Instant, timeout};
 use tower::util::BoxCloneService;
 use tower::{ServiceBuilder, ServiceExt};
 
-/// A stack that waits for a token service that fails until it is told otherwise.
+use crate::support::{self, Api, Tokens, layer, runtime, sent, settle};
+
+/// A stack that waits up to `budget` for a failing token service, and its API.
 fn waiting(
     tokens: &Tokens,
-    patience: Duration,
+    budget: Duration,
 ) -> (BoxCloneService<Request<()>, Response<()>, Infallible>, Api) {
     let api = Api::default();
     let service = ServiceBuilder::new()
         .map_response(|response: Response<_>| response.map(drop))
-        .retry(RetryUnauthorized::new().retry_transient(patience))
+        .retry(RetryUnauthorized::new().retry_transient(budget))
         .layer(layer(tokens))
         .service(api.clone());
     (BoxCloneService::new(service), api)
@@ -51,7 +45,7 @@ async fn a_transient_failure_is_waited_out_if_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_waits_together_stay_within_the_patience() {
+async fn all_waits_together_stay_within_the_wait_budget() {
     let tokens = Tokens::new();
     tokens.fail("down");
     // Enough for the first wait or for the second, not for both.
@@ -81,7 +75,7 @@ async fn a_permanent_failure_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_share_a_budget() {
+async fn requests_that_wait_share_a_retry_budget() {
     let tokens = Tokens::new();
     tokens.fail("down");
     let (service, _api) = waiting(&tokens, Duration::from_secs(60));
@@ -95,7 +89,7 @@ async fn those_who_wait_share_a_budget() {
         .iter()
         .filter(|request| request.is_finished())
         .count();
-    // Ten a second for ten seconds may wait; nothing succeeded that adds to it.
+    // A hundred may wait: ten a second for ten seconds. No success adds to that.
     assert_eq!((at_once, from.elapsed().as_millis()), (900, 1));
     for request in requests {
         request.await.unwrap().unwrap();
@@ -103,7 +97,7 @@ async fn those_who_wait_share_a_budget() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_succeed_add_to_the_budget() {
+async fn requests_that_succeed_add_to_the_retry_budget() {
     let tokens = Tokens::new();
     let layer = layer(&tokens);
     let service = ServiceBuilder::new()
@@ -113,7 +107,7 @@ async fn requests_that_succeed_add_to_the_budget() {
     for _ in 0..500 {
         service.clone().oneshot(Request::new(())).await.unwrap();
     }
-    // What was put in counts from the next tenth of ten seconds on.
+    // Successes count from the next tenth of the ten seconds on.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     tokens.fail("down");
     layer.tokens().invalidate(&support::token(1));
@@ -122,30 +116,26 @@ async fn requests_that_succeed_add_to_the_budget() {
         .collect();
     tokio::time::sleep(Duration::from_millis(1)).await;
     let finished = requests.iter().filter(|request| request.is_finished());
-    // A hundred as before, and a fifth of five hundred.
+    // A hundred may wait as before, and a hundred more for 500 successes.
     assert_eq!(finished.count(), 800);
 }
 
 #[test]
-fn a_wait_without_a_runtime_is_not_begun() {
+fn without_a_runtime_it_does_not_wait() {
     let tokens = Tokens::new();
     tokens.fail("down");
     let (service, _api) = waiting(&tokens, Duration::from_secs(60));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    // From here on exchanges are held back.
-    let held_back = service.clone();
-    runtime.block_on(async {
-        let call = held_back.oneshot(Request::new(()));
-        drop(tokio::time::timeout(Duration::from_millis(1), call).await);
+    // After this failure the next exchange is not due yet.
+    let failing = service.clone();
+    runtime().block_on(async {
+        let call = failing.oneshot(Request::new(()));
+        drop(timeout(Duration::from_millis(1), call).await);
     });
     let mut call = Box::pin(service.oneshot(Request::new(())));
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     let poll = call.as_mut().poll(&mut cx);
     let std::task::Poll::Ready(Ok(response)) = poll else {
-        panic!("it waits for a runtime that is not there");
+        panic!("it waits, without a runtime");
     };
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
 }

@@ -61,7 +61,7 @@ impl Timeline {
         )
     }
 
-    /// What was sent in that time.
+    /// The requests that were sent in that time.
     pub fn within(&self, slot: &Range<Duration>) -> impl Iterator<Item = &Answer> {
         self.answers
             .iter()
@@ -77,5 +77,5 @@ fn grouped(number: usize) -> String {
     }
 }
 
-/// A wait shorter than this is none.
+/// A shorter wait does not count as one.
 pub const NOTICEABLE: Duration = Duration::from_millis(10);

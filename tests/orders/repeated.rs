@@ -1,50 +1,22 @@
-//! Every row of the page "Which order?" that concerns layers which send a
-//! request more than once.
-//!
-//! Break tried, and caught: the marker left out, so that nothing above the layer
-//! sends again.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
-
-mod support;
+//! Layers that send a request more than once.
 
 use std::convert::Infallible;
-use std::future::{Ready, pending, ready};
+use std::future::{pending, ready};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fiskil_auth::retry::RetryUnauthorized;
 use http::{Request, Response, StatusCode};
-use support::{Tokens, carried, layer};
 use tokio::time::Instant;
 use tower::hedge::Hedge;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+
+use crate::support::{RetryServerErrors, Tokens, carried, layer};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn request() -> Request<()> {
     Request::new(())
-}
-
-/// Sends requests again that were answered with a server's error, twice at most.
-#[derive(Clone)]
-struct RetryServerErrors(u8);
-
-impl<R, E> tower::retry::Policy<Request<()>, Response<R>, E> for RetryServerErrors {
-    type Future = Ready<()>;
-
-    fn retry(
-        &mut self,
-        _: &mut Request<()>,
-        result: &mut Result<Response<R>, E>,
-    ) -> Option<Ready<()>> {
-        let failed = result.as_ref().is_ok_and(|r| r.status().is_server_error());
-        self.0 = self.0.checked_sub(u8::from(failed))?;
-        failed.then(|| ready(()))
-    }
-
-    fn clone_request(&mut self, request: &Request<()>) -> Option<Request<()>> {
-        Some(request.clone())
-    }
 }
 
 type Seen = Arc<Mutex<Vec<String>>>;
@@ -110,7 +82,7 @@ async fn a_retry_beneath_the_layer_repeats_the_same_token_and_never_a_401() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retry_of_5xx_above_the_layer_burns_its_attempts_on_a_missing_token() {
+async fn a_retry_of_5xx_above_the_layer_spends_its_attempts_on_a_missing_token() {
     let (tokens, (api, seen)) = (Tokens::new(), scripted(&[]));
     tokens.fail("down");
     let service = ServiceBuilder::new()
@@ -119,7 +91,7 @@ async fn a_retry_of_5xx_above_the_layer_burns_its_attempts_on_a_missing_token() 
         .service(api);
     let response = service.oneshot(request()).await.unwrap();
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-    // Harmless: the token endpoint saw one of the three.
+    // At no cost to the token endpoint: it saw one of the three.
     assert_eq!(tokens.exchanges(), 1);
     assert!(seen.lock().unwrap().is_empty());
 }
@@ -134,7 +106,7 @@ async fn a_rate_limit_beneath_the_layer_counts_what_is_sent_again_and_above_it_d
             let service = ServiceBuilder::new()
                 .retry(RetryUnauthorized::new())
                 .layer(auth)
-                // Neither service is `Clone` by itself.
+                // A rate limit is not `Clone`.
                 .buffer(1)
                 .rate_limit(1, SECOND)
                 .service(api);
@@ -198,7 +170,7 @@ async fn hedged_requests_carry_the_token_and_never_double_the_exchange() {
     assert_eq!(*seen.lock().unwrap(), ["t1", "t1"]);
     assert_eq!(tokens.exchanges(), 1);
 
-    // Beneath it, a hedge isn't `Clone`: behind a buffer.
+    // Beneath it, behind a buffer, as a hedge is not `Clone`.
     let (api, seen) = lossy();
     let hedged = Hedge::new(api, Always, 0, 0.9, 10 * SECOND);
     let service = ServiceBuilder::new().layer(layer).buffer(4).service(hedged);

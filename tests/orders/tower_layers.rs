@@ -1,11 +1,4 @@
-//! Every row of the page "Which order?" that concerns tower's own layers, but for
-//! those that send a request more than once: they are in `orders_retry.rs`.
-//!
-//! Break tried, caught by a hang: the readied service kept while waiting for a
-//! token.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
-
-mod support;
+//! tower's own layers, except for those that send a request more than once.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -15,13 +8,14 @@ use std::time::Duration;
 use fiskil_auth::Error;
 use futures_util::future::join_all;
 use http::{Request, Response};
-use support::{Api, Tokens, layer, sent, settle};
 use tokio::time::Instant;
 use tower::balance::p2c::Balance;
 use tower::discover::ServiceList;
 use tower::load::Constant;
 use tower::load_shed::error::Overloaded;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+
+use crate::support::{self, Api, Tokens, layer, sent, settle};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -58,7 +52,7 @@ async fn a_timeout_beneath_the_layer_leaves_the_wait_for_the_token_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_buffer_works_above_and_beneath_and_is_not_filled_by_those_who_wait() {
+async fn a_buffer_works_above_and_beneath_and_waiting_requests_do_not_fill_it() {
     let tokens = Tokens::new();
     tokens.issue_after(SECOND);
     let api = Api::default();
@@ -73,7 +67,7 @@ async fn a_buffer_works_above_and_beneath_and_is_not_filled_by_those_who_wait() 
         .collect();
     settle().await;
     let from = Instant::now();
-    // The buffer beneath is free for others, although ten requests wait.
+    // Ten requests wait, and the buffer beneath is still free for others.
     beneath.oneshot(request()).await.unwrap();
     assert_eq!(from.elapsed(), Duration::ZERO);
     for response in join_all(waiting).await {
@@ -84,7 +78,7 @@ async fn a_buffer_works_above_and_beneath_and_is_not_filled_by_those_who_wait() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_concurrency_limit_above_counts_those_who_wait_and_beneath_it_does_not() {
+async fn a_concurrency_limit_above_counts_waiting_requests_and_beneath_it_does_not() {
     let tokens = Tokens::new();
     tokens.issue_after(SECOND);
     let layer = layer(&tokens);
@@ -116,7 +110,7 @@ async fn a_concurrency_limit_above_counts_those_who_wait_and_beneath_it_does_not
 }
 
 #[tokio::test(start_paused = true)]
-async fn load_shed_passes_on_what_the_inner_service_says_also_after_a_wait() {
+async fn load_shed_sheds_what_the_inner_service_refuses_also_after_a_wait() {
     // A token that is missing sheds nothing: only the inner service does.
     let tokens = Tokens::new();
     tokens.issue_after(SECOND);
@@ -132,7 +126,7 @@ async fn load_shed_passes_on_what_the_inner_service_says_also_after_a_wait() {
     let mut waiting = tokio_test::task::spawn(above.clone().oneshot(request()));
     assert!(waiting.poll().is_pending());
     tokio::time::sleep(2 * SECOND).await;
-    // It has its token, and is with the inner service for good.
+    // It has its token, and the inner service never answers.
     assert!(waiting.poll().is_pending());
     let error = above.oneshot(request()).await.unwrap_err();
     assert!(error.is::<Overloaded>());
@@ -165,7 +159,7 @@ async fn one_layer_on_each_endpoint_of_a_balance_shares_one_token() {
     assert!(!one.seen().is_empty() && !other.seen().is_empty());
     assert_eq!(tokens.exchanges(), 1);
 
-    // Above it, behind a buffer, as a balance is not `Clone`.
+    // Above the balance, which is behind a buffer, as it is not `Clone`.
     let endpoints = [&one, &other].map(|api| Constant::new(api.clone(), 1));
     let balanced = Balance::new(ServiceList::new::<Request<()>>(endpoints));
     let service = ServiceBuilder::new()
@@ -178,7 +172,7 @@ async fn one_layer_on_each_endpoint_of_a_balance_shares_one_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_layers_the_inner_one_has_the_say() {
+async fn of_two_layers_the_inner_ones_token_is_sent() {
     let (outer, inner) = (Tokens::new(), Tokens::new());
     inner
         .answer(|n| async move { Ok(fiskil_auth::Token::new(format!("inner{n}"), 900 * SECOND)?) });
@@ -212,7 +206,7 @@ async fn an_inner_service_that_is_never_ready_starts_no_exchange() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_is_ready_no_more_after_the_wait_is_waited_for_without_an_end() {
+async fn an_inner_service_that_got_busy_during_the_wait_is_waited_for_without_limit() {
     let tokens = Tokens::new();
     let layer = layer(&tokens);
     let limited = tower::limit::ConcurrencyLimit::new(Api::default(), 1);
@@ -228,7 +222,7 @@ async fn one_that_is_ready_no_more_after_the_wait_is_waited_for_without_an_end()
     assert_eq!(layer.tokens().status().waiting, 0);
     drop(holder);
     let Poll::Ready(Ok(response)) = call.poll() else {
-        panic!("nobody holds the permit");
+        panic!("it waits, though the permit is free");
     };
     assert_eq!(sent(&response), "t1");
     assert!(response.extensions().get::<Error>().is_none());

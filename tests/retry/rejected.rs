@@ -1,12 +1,4 @@
-//! What `RetryUnauthorized` sends again, and what it does not. Failures that it
-//! waits for are in `retry_transient.rs`.
-//!
-//! Breaks tried, each caught: the marker set whatever `reject` returns, or
-//! never; a 401 without one resent; no limit on resending; extensions, version,
-//! method, URI or headers not carried over.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
-
-mod support;
+//! What it sends again after a 401, and what it does not.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -16,11 +8,12 @@ use fiskil_auth::retry::{CloneBody, RetryUnauthorized};
 use fiskil_auth::{Error, FiskilAuth, FiskilAuthLayer};
 use futures_util::future::join_all;
 use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Version};
-use support::{Api, Tokens, carried, credentials, layer, settle};
 use tokio::time::Instant;
 use tower::retry::Retry;
 use tower::util::BoxCloneService;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+
+use crate::support::{Api, Tokens, carried, credentials, layer, settle};
 
 type Inner<B> = BoxCloneService<Request<B>, Response<()>, Infallible>;
 
@@ -72,7 +65,7 @@ async fn a_rejected_request_is_sent_again_with_the_next_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_sent_once_more_only() {
+async fn a_request_is_sent_again_once_only() {
     // Answers late, so that each token is old enough for its rejection to
     // start a renewal at once.
     let seen: &'static Mutex<Vec<String>> = Box::leak(Box::default());
@@ -82,7 +75,7 @@ async fn it_is_sent_once_more_only() {
             seen.push(carried(request.headers()));
             seen.len()
         };
-        assert!(sent < 10, "it is sent again and again");
+        assert!(sent < 10, "sent again and again");
         tokio::time::sleep(Duration::from_secs(61)).await;
         let response = Response::builder().status(StatusCode::UNAUTHORIZED);
         Ok::<_, Infallible>(response.body(()).unwrap())
@@ -95,18 +88,18 @@ async fn it_is_sent_once_more_only() {
     let response = service.clone().oneshot(Request::new(())).await.unwrap();
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(*seen.lock().unwrap(), ["t1", "t2"]);
-    // Every request has its own turn.
+    // The limit is each request's own.
     service.oneshot(Request::new(())).await.unwrap();
     assert_eq!(*seen.lock().unwrap(), ["t1", "t2", "t3", "t4"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_not_sent_again_with_the_same_token() {
+async fn a_request_is_not_sent_again_with_the_same_token() {
     let (tokens, seen) = (Tokens::new(), Seen::default());
     let layer = layer(&tokens);
     let service = stack(RetryUnauthorized::new(), &layer, &seen, |_| true);
-    // The rejection of a young token whose predecessor was rejected, too, is
-    // spaced: until then it stays in use.
+    // The second rejection within a minute starts no renewal yet: the token stays
+    // in use.
     service.clone().oneshot(Request::new(())).await.unwrap();
     assert_eq!(seen.tokens(), ["t1", "t2"]);
     for sent in 3..=5 {
@@ -118,7 +111,7 @@ async fn it_is_not_sent_again_with_the_same_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hundred_rejected_at_once_are_all_sent_again_for_one_renewal() {
+async fn a_hundred_requests_rejected_at_once_are_sent_again_after_one_renewal() {
     let (tokens, seen) = (Tokens::new(), Seen::default());
     tokens.issue_after(Duration::from_millis(50));
     let layer = layer(&tokens);
@@ -134,7 +127,7 @@ async fn a_hundred_rejected_at_once_are_all_sent_again_for_one_renewal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_the_renewal_fails_the_caller_sees_the_apis_own_401() {
+async fn if_the_renewal_fails_the_caller_sees_the_apis_own_401() {
     let (tokens, seen) = (Tokens::new(), Seen::default());
     let layer = layer(&tokens);
     layer.tokens().token().await.unwrap();
@@ -146,7 +139,7 @@ async fn where_the_renewal_fails_the_caller_sees_the_apis_own_401() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_401_from_elsewhere_is_not_sent_again() {
+async fn a_401_that_rejects_no_token_of_ours_is_not_sent_again() {
     let (tokens, seen) = (Tokens::new(), Seen::default());
     let layer = layer(&tokens);
     let service = stack(RetryUnauthorized::new(), &layer, &seen, |_| true);
@@ -154,7 +147,7 @@ async fn a_401_from_elsewhere_is_not_sent_again() {
     service.oneshot(request).await.unwrap();
     assert_eq!(seen.tokens(), ["nothing"]);
 
-    // Nor one of a layer in between.
+    // Nor is the 401 of a layer in between.
     let calls: &'static Mutex<u32> = Box::leak(Box::default());
     let denied = service_fn(|_: Request<()>| async {
         *calls.lock().unwrap() += 1;
@@ -169,7 +162,7 @@ async fn a_401_from_elsewhere_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn grpc_status_16_in_the_headers_is_sent_again() {
+async fn a_request_answered_with_grpc_status_16_is_sent_again() {
     let tokens = Tokens::new();
     let layer = layer(&tokens);
     let api = service_fn(|request: Request<()>| async move {
@@ -224,7 +217,7 @@ async fn a_request_whose_body_cannot_be_cloned_is_sent_once() {
         service.oneshot(Request::new(Stream(body))).await.unwrap();
         assert_eq!(seen.tokens().len(), sent);
         settle().await;
-        // The token is renewed all the same.
+        // The token is renewed in both cases.
         assert_eq!(tokens.exchanges(), 2);
     }
 }
@@ -248,7 +241,7 @@ fn everything<B>(request: Request<B>) -> Everything<B> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_second_request_is_the_first_but_for_its_token() {
+async fn the_request_sent_again_differs_in_its_token_only() {
     let request = || {
         Request::put("/v1/consents?a=b")
             .version(Version::HTTP_2)
@@ -283,7 +276,7 @@ async fn the_second_request_is_the_first_but_for_its_token() {
 }
 
 #[test]
-fn policies_go_where_services_go_and_show_nothing() {
+fn policies_are_send_sync_and_clone_and_debug_shows_no_secret() {
     fn assert<T: Send + Sync + Clone + 'static>(_: &T) {}
     let policy: RetryUnauthorized<CloneBody> = RetryUnauthorized::default();
     assert(&policy);

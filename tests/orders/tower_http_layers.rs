@@ -1,28 +1,21 @@
-//! Every row of the page "Which order?" that concerns tower-http's layers, and
-//! answers that are dropped before their end.
-//!
-//! Breaks tried, each caught: the header not marked sensitive; the scope not
-//! consulted; a rejection at the first frame of a body.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
-
-mod support;
+//! tower-http's layers.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fiskil_auth::{Error, FiskilAuthLayer};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use http_body::Frame;
-use http_body_util::{BodyExt, Empty, Full, StreamBody};
-use support::{Tokens, carried, layer, settle};
-use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use fiskil_auth::Error;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::{Empty, Full};
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::decompression::DecompressionLayer;
 use tower_http::follow_redirect::FollowRedirectLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
+
+use crate::support::{Tokens, carried, layer, paused_runtime, text};
 
 type Text = Full<Bytes>;
 
@@ -30,15 +23,7 @@ fn get(uri: &str) -> Request<Empty<Bytes>> {
     Request::get(uri).body(Empty::new()).unwrap()
 }
 
-async fn text<B>(response: Response<B>) -> String
-where
-    B: http_body::Body<Error: std::fmt::Debug>,
-{
-    let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// An API that redirects to another host, which answers with what it was sent.
+/// An API that redirects to another host, which answers with the token it got.
 async fn elsewhere(request: Request<Empty<Bytes>>) -> Result<Response<Text>, Infallible> {
     if request.uri().host() == Some("elsewhere.example") {
         let carried = carried(request.headers());
@@ -111,7 +96,7 @@ const HELLO: &[u8] = &[
 ];
 
 #[tokio::test(start_paused = true)]
-async fn decompression_works_above_and_beneath_and_takes_failures_as_they_are() {
+async fn decompression_works_above_and_beneath_and_passes_failures_on() {
     async fn compressed(_: Request<Empty<Bytes>>) -> Result<Response<Text>, Infallible> {
         let response = Response::builder().header(header::CONTENT_ENCODING, "gzip");
         Ok(response.body(Text::from(HELLO)).unwrap())
@@ -144,7 +129,7 @@ async fn decompression_works_above_and_beneath_and_takes_failures_as_they_are() 
     assert_eq!(text(response).await, "");
 }
 
-/// What is written of everything at all levels while `run` runs.
+/// The log at all levels while `run` runs.
 fn logged(run: impl Future<Output = ()>) -> String {
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
@@ -165,12 +150,7 @@ fn logged(run: impl Future<Output = ()>) -> String {
         .with_ansi(false)
         .finish();
     tracing::subscriber::with_default(subscriber, || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap()
-            .block_on(run);
+        paused_runtime().block_on(run);
     });
     let bytes = log.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
@@ -262,42 +242,4 @@ async fn tower_https_timeout_above_covers_the_wait_for_the_token_and_beneath_it_
         .service(service_fn(ok));
     let status = beneath.oneshot(get("/")).await.unwrap().status();
     assert_eq!(status, StatusCode::OK);
-}
-
-/// An API that answers in gRPC, with two messages and then status 16.
-async fn streaming(
-    _: Request<Empty<Bytes>>,
-) -> Result<Response<impl http_body::Body<Data = Bytes, Error = Infallible>>, Infallible> {
-    let status = (
-        "grpc-status".parse().unwrap(),
-        HeaderValue::from_static("16"),
-    );
-    let frames = [
-        Frame::data(Bytes::from_static(b"one")),
-        Frame::data(Bytes::from_static(b"two")),
-        Frame::trailers(HeaderMap::from_iter([status])),
-    ];
-    let body = StreamBody::new(futures_util::stream::iter(frames.map(Ok)));
-    let response = Response::builder().header(header::CONTENT_TYPE, "application/grpc");
-    Ok(response.body(body).unwrap())
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_answer_dropped_half_read_says_nothing_of_the_token() {
-    let tokens = Tokens::new();
-    let layer: FiskilAuthLayer = layer(&tokens);
-    let mut service = layer.layer(service_fn(streaming));
-    let response = service.call(get("/")).await.unwrap();
-    let mut body = Box::pin(response.into_body());
-    let frame = body.frame().await.unwrap().unwrap();
-    assert_eq!(frame.into_data().unwrap(), "one");
-    drop(body);
-    settle().await;
-    assert_eq!(layer.tokens().status().rejections, 0);
-    // Read to its end, it does.
-    let response = service.call(get("/")).await.unwrap();
-    Box::pin(response.into_body()).collect().await.unwrap();
-    settle().await;
-    assert_eq!(layer.tokens().status().rejections, 1);
-    assert_eq!(tokens.exchanges(), 2);
 }

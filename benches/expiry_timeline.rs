@@ -1,9 +1,11 @@
 //! An hour of steady load over several expiries and an outage of the token
-//! endpoint, for this layer and for a token behind a mutex, drawn as a picture.
+//! endpoint, for this layer and for a token behind a mutex.
 //!
-//! The time is paused, so the hour passes in seconds. The picture goes to the
-//! path given, or to `target/expiry_timeline.svg`.
+//! The clock is paused, so the hour passes in seconds.
+//! `cargo bench --bench expiry_timeline -- --svg docs/expiry_timeline.svg` draws
+//! it, too.
 #![allow(
+    missing_docs,
     clippy::print_stdout,
     clippy::unwrap_used,
     clippy::arithmetic_side_effects
@@ -17,7 +19,6 @@ mod mutex;
 mod timeline;
 
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -58,13 +59,11 @@ async fn main() -> Result<(), BoxError> {
     for timeline in [&layer, &mutex] {
         println!("  {:<24}{}", timeline.name, timeline.summary());
     }
-    let path = std::env::args().nth(1);
-    let path = PathBuf::from(path.as_deref().unwrap_or("target/expiry_timeline.svg"));
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+    let svg = drawing::draw(&[&layer, &mutex], HOUR, &OUTAGE)?;
+    if let Some(path) = std::env::args().skip_while(|arg| arg != "--svg").nth(1) {
+        std::fs::write(&path, svg)?;
+        println!("\ndrawn: {path}");
     }
-    std::fs::write(&path, drawing::draw(&[&layer, &mutex], HOUR, &OUTAGE)?)?;
-    println!("\nDrawn: {}\n", path.display());
 
     let (failed, waited) = (layer.failed(), layer.waited());
     if failed > 0 || waited > 2 || mutex.failed() == 0 {
@@ -73,7 +72,8 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Loads the stack that `build` makes, and notes what happens.
+/// Sends an hour of requests to the stack that `build` makes, and notes what
+/// happens.
 async fn run(
     name: &'static str,
     build: impl FnOnce(Credentials, TokenService, Api) -> Api,

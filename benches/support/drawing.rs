@@ -1,4 +1,4 @@
-//! How an hour of requests is drawn: as an SVG.
+//! Draws an hour of requests as an SVG.
 #![allow(unreachable_pub, clippy::arithmetic_side_effects)]
 
 use std::fmt::{self, Write};
@@ -104,7 +104,7 @@ fn panel(svg: &mut String, timeline: &Timeline, scale: &Scale, top: f64) -> fmt:
     exchanges(svg, timeline, scale, top + 209.0)
 }
 
-/// Of each time slot, how many were answered at once, waited, or failed.
+/// For each time slot: how many requests were answered at once, waited, failed.
 fn requests(svg: &mut String, timeline: &Timeline, scale: &Scale, top: f64) -> fmt::Result {
     rect(svg, (LEFT, top), (WIDTH - LEFT - RIGHT, ROW), OK)?;
     for slot in scale.slots() {
@@ -128,8 +128,8 @@ fn requests(svg: &mut String, timeline: &Timeline, scale: &Scale, top: f64) -> f
     Ok(())
 }
 
-/// The longest wait of each time slot, up to two minutes, on a scale that
-/// shows a fraction of a second, too.
+/// The longest wait of each time slot, up to two minutes. The scale is
+/// logarithmic, so that a fraction of a second shows, too.
 fn waits(svg: &mut String, timeline: &Timeline, scale: &Scale, bottom: f64) -> fmt::Result {
     rect(svg, (LEFT, bottom), (WIDTH - LEFT - RIGHT, 1.0), RULE)?;
     let height = |wait: f64| WAIT_ROW * (1.0 + wait * 10.0).ln() / (1.0 + 1200.0_f64).ln();

@@ -1,0 +1,108 @@
+//! A request that waits for its token holds nothing of the inner service.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use fiskil_auth::{BoxError, FiskilAuthLayer, Token, TokenRequest};
+use http::{Request, Response, StatusCode};
+use tower::limit::ConcurrencyLimit;
+use tower::{Layer, Service, ServiceExt};
+
+use crate::support::{Api, Tokens, credentials, layer, sent, settle};
+
+#[tokio::test(start_paused = true)]
+async fn a_token_service_that_shares_the_inner_services_limit_does_not_deadlock() {
+    // Both go through one limit of a single permit.
+    #[derive(Clone)]
+    struct Both(Tokens, Api);
+    enum Call {
+        Token(TokenRequest),
+        Api(Request<()>),
+    }
+    enum Answer {
+        Token(Token),
+        Api(Response<()>),
+    }
+    impl Service<Call> for Both {
+        type Response = Answer;
+        type Error = BoxError;
+        type Future = Pin<Box<dyn Future<Output = Result<Answer, BoxError>> + Send>>;
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, call: Call) -> Self::Future {
+            match call {
+                Call::Token(request) => {
+                    let token = self.0.call(request);
+                    Box::pin(async { Ok(Answer::Token(token.await?)) })
+                }
+                Call::Api(request) => {
+                    let response = self.1.call(request);
+                    Box::pin(async { Ok(Answer::Api(response.await?)) })
+                }
+            }
+        }
+    }
+
+    let tokens = Tokens::new();
+    tokens.issue_after(Duration::from_secs(1));
+    let both = ConcurrencyLimit::new(Both(tokens, Api::default()), 1);
+    let token_service = both
+        .clone()
+        .map_request(Call::Token)
+        .map_response(|answer| {
+            let Answer::Token(token) = answer else {
+                unreachable!()
+            };
+            token
+        });
+    let api = both.map_request(Call::Api).map_response(|answer| {
+        let Answer::Api(response) = answer else {
+            unreachable!()
+        };
+        response
+    });
+    let layer = FiskilAuthLayer::with_token_service(credentials(), token_service);
+    let service = layer.layer(api);
+    let requests = (0..5).map(|_| service.clone().oneshot(Request::new(())));
+    for response in futures_util::future::join_all(requests).await {
+        assert_eq!(sent(&response.unwrap()), "t1");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waits_for_its_token_holds_no_permit() {
+    let tokens = Tokens::new();
+    tokens.hang();
+    let limited = ConcurrencyLimit::new(Api::default(), 1);
+    let service = layer(&tokens).layer(limited.clone());
+    let waiting: Vec<_> = (0..3)
+        .map(|_| tokio::spawn(service.clone().oneshot(Request::new(()))))
+        .collect();
+    settle().await;
+    // Another caller gets the only permit.
+    let response: Result<_, Infallible> = limited.oneshot(Request::new(())).await;
+    assert_eq!(sent(&response.unwrap()), "nothing");
+    drop(waiting);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_fails_gives_its_permit_back() {
+    let tokens = Tokens::new();
+    tokens.fail("down");
+    let limited = ConcurrencyLimit::new(Api::default(), 1);
+    let mut service = layer(&tokens).layer(limited.clone());
+    let response = service
+        .ready()
+        .await
+        .unwrap()
+        .call(Request::new(()))
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    // `service` is still alive, and holds no permit.
+    limited.oneshot(Request::new(())).await.unwrap();
+    drop(service);
+}

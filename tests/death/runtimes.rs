@@ -1,0 +1,128 @@
+//! Runtimes that go away, or were never there.
+
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use fiskil_auth::ErrorKind;
+use http::{Request, StatusCode};
+use tower::{Layer, Service, ServiceExt};
+
+use crate::support::{Api, Tokens, error, layer, paused_runtime, sent, settle};
+
+#[test]
+fn a_runtime_that_goes_away_leaves_the_exchange_to_those_who_wait_elsewhere() {
+    let tokens = Tokens::new();
+    tokens.hang();
+    let service = layer(&tokens).layer(Api::default());
+    let first = paused_runtime();
+    let second = paused_runtime();
+    let leader = first.spawn(service.clone().oneshot(Request::new(())));
+    first.block_on(settle());
+    assert_eq!(tokens.exchanges(), 1);
+    let follower = second.spawn(service.oneshot(Request::new(())));
+    second.block_on(settle());
+    assert_eq!(tokens.exchanges(), 1);
+    tokens.issue_after(Duration::ZERO);
+    drop(first);
+    drop(leader);
+    let response = second.block_on(follower).unwrap().unwrap();
+    assert_eq!(sent(&response), "t2");
+    assert_eq!(tokens.exchanges(), 2);
+}
+
+#[test]
+fn a_runtime_for_each_request_does_not_cost_an_exchange_for_each() {
+    let tokens = Tokens::new();
+    let service = layer(&tokens).layer(Api::default());
+    // Each runtime has a clock of its own, which starts at the real time.
+    let request = |after| {
+        let runtime = paused_runtime();
+        let response = runtime.block_on(async {
+            tokio::time::advance(after).await;
+            let response = service.clone().oneshot(Request::new(())).await;
+            // The renewal reaches the token service, which hangs.
+            settle().await;
+            response
+        });
+        sent(&response.unwrap()).to_owned()
+    };
+    assert_eq!(request(Duration::ZERO), "t1");
+    tokens.hang();
+    for _ in 0..100 {
+        // At an age at which the renewal is due.
+        assert_eq!(request(Duration::from_secs(800)), "t1");
+    }
+    assert!(tokens.exchanges() > 1);
+    // One a second; all of this takes a few seconds at most.
+    assert!(tokens.exchanges() <= 20, "{}", tokens.exchanges());
+}
+
+#[test]
+fn runtimes_that_die_before_the_first_token_do_not_cost_an_exchange_each() {
+    let tokens = Tokens::new();
+    tokens.hang();
+    let service = layer(&tokens).layer(Api::default());
+    for _ in 0..100 {
+        let request = service.clone().oneshot(Request::new(()));
+        let impatient = async {
+            let span = Duration::from_millis(5);
+            tokio::time::timeout(span, request).await
+        };
+        let _ = paused_runtime().block_on(impatient);
+    }
+    // Three that are lost one after the other, and then one a second.
+    assert!(
+        (4..=50).contains(&tokens.exchanges()),
+        "{}",
+        tokens.exchanges()
+    );
+}
+
+#[test]
+fn a_layer_made_and_called_outside_a_runtime_works_when_polled_inside() {
+    let tokens = Tokens::new();
+    let mut service = layer(&tokens).layer(Api::default());
+    let future = service.call(Request::new(()));
+    let response = paused_runtime().block_on(future).unwrap();
+    assert_eq!(sent(&response), "t1");
+}
+
+#[test]
+fn without_a_runtime_the_answer_says_so() {
+    let tokens = Tokens::new();
+    let service = layer(&tokens).layer(Api::default());
+    let mut future = Box::pin(service.clone().oneshot(Request::new(())));
+    let mut cx = Context::from_waker(Waker::noop());
+    let Poll::Ready(Ok(response)) = future.as_mut().poll(&mut cx) else {
+        panic!("it waits, without a runtime");
+    };
+    assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(error(&response).kind(), ErrorKind::Runtime);
+    assert!(error(&response).to_string().contains("enable_time"));
+    // It holds up nobody else.
+    let response = paused_runtime()
+        .block_on(service.oneshot(Request::new(())))
+        .unwrap();
+    assert_eq!(sent(&response), "t1");
+}
+
+#[test]
+fn without_timers_the_answer_says_so() {
+    let tokens = Tokens::new();
+    let service = layer(&tokens).layer(Api::default());
+    let bare = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let response = bare
+        .block_on(service.clone().oneshot(Request::new(())))
+        .unwrap();
+    assert_eq!(error(&response).kind(), ErrorKind::Runtime);
+    assert_eq!(tokens.exchanges(), 0);
+    let response = paused_runtime()
+        .block_on(service.clone().oneshot(Request::new(())))
+        .unwrap();
+    assert_eq!(sent(&response), "t1");
+    // Where there is a token, no timer is needed.
+    let response = bare.block_on(service.oneshot(Request::new(()))).unwrap();
+    assert_eq!(sent(&response), "t1");
+}

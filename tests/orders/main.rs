@@ -1,0 +1,18 @@
+//! The page "Which order?", row by row. With it guarantees 3 (waits hold nothing),
+//! 5 (a 401 concerns its token only), 11 (the token goes to allowed origins only)
+//! and 12 (no secret in any text), above and beneath other layers.
+//!
+//! Mutations caught:
+//! - the readied service kept during the wait for a token: a test of `tower_layers`
+//!   hangs
+//! - the header not marked sensitive, the scope not consulted: `tower_http_layers`
+//! - a rejection at the first frame of a body: `dropped`
+//! - the marker left out, so that nothing above the layer sends again: `repeated`
+#![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
+
+mod dropped;
+mod repeated;
+#[path = "../support/mod.rs"]
+mod support;
+mod tower_http_layers;
+mod tower_layers;

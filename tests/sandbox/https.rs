@@ -1,0 +1,119 @@
+//! The sandbox over HTTPS on loopback.
+
+use bytes::Bytes;
+use fiskil_auth::sandbox::{Fault, Sandbox};
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use tokio::net::TcpStream;
+use tokio::task::yield_now;
+
+use crate::caller::{Answer, end_users, exchange};
+
+#[tokio::test]
+async fn the_client_exchanges_and_calls_the_api_over_https() {
+    let sandbox = Sandbox::new();
+    let https = sandbox.serve_https().await.unwrap();
+    assert!(https.base_url().starts_with("https://127.0.0.1:"));
+
+    let request = at(&https.base_url(), exchange(&sandbox.credentials()));
+    let answer = Answer::read(https.client().request(request).await.unwrap()).await;
+    assert_eq!(answer.status, StatusCode::OK);
+
+    let request = at(
+        &https.base_url(),
+        end_users(&format!("Bearer {}", answer.token())),
+    );
+    let answer = Answer::read(https.client().request(request).await.unwrap()).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(answer.json.is_array());
+    assert_eq!(
+        (sandbox.counts().exchanges, sandbox.counts().requests),
+        (1, 1)
+    );
+}
+
+#[tokio::test]
+async fn the_certificate_holds_for_localhost_too() {
+    let https = Sandbox::new().serve_https().await.unwrap();
+    let base = https.base_url().replace("127.0.0.1", "localhost");
+    let request = at(&base, end_users("Bearer unknown"));
+
+    let answer = Answer::read(https.client().request(request).await.unwrap()).await;
+    answer.assert_error(StatusCode::UNAUTHORIZED, "unauthorized");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_trust_the_certificate_fails() {
+    let sandbox = Sandbox::new();
+    let https = sandbox.serve_https().await.unwrap();
+    let distrustful = sandbox.serve_https().await.unwrap().client();
+    let request = at(&https.base_url(), exchange(&sandbox.credentials()));
+
+    let error = distrustful.request(request).await.unwrap_err();
+    assert!(error.is_connect());
+    assert!(
+        format!("{error:?}").contains("InvalidCertificate"),
+        "{error:?}"
+    );
+    assert_eq!(sandbox.counts().exchanges, 0);
+}
+
+#[tokio::test]
+async fn the_client_sends_nothing_over_plain_http() {
+    let sandbox = Sandbox::new();
+    let https = sandbox.serve_https().await.unwrap();
+    let base = https.base_url().replace("https:", "http:");
+    let request = at(&base, exchange(&sandbox.credentials()));
+
+    assert!(
+        https
+            .client()
+            .request(request)
+            .await
+            .unwrap_err()
+            .is_connect()
+    );
+}
+
+#[tokio::test]
+async fn the_certificate_is_given_as_pem_and_made_anew_for_every_server() {
+    let sandbox = Sandbox::new();
+    let https = sandbox.serve_https().await.unwrap();
+    let another = sandbox.serve_https().await.unwrap();
+
+    assert!(
+        https
+            .certificate_pem()
+            .starts_with("-----BEGIN CERTIFICATE-----")
+    );
+    assert_ne!(https.certificate_pem(), another.certificate_pem());
+}
+
+#[tokio::test]
+async fn dropping_the_server_cuts_its_connections_and_frees_its_port() {
+    let sandbox = Sandbox::new();
+    sandbox.fail_exchanges(Fault::Hang);
+    let https = sandbox.serve_https().await.unwrap();
+    let address = https.base_url().replace("https://", "");
+    let request = at(&https.base_url(), exchange(&sandbox.credentials()));
+    let hanging = tokio::spawn(https.client().request(request));
+    while sandbox.counts().exchanges == 0 {
+        yield_now().await;
+    }
+
+    drop(https);
+    // The server's task ends only when the runtime gets to it.
+    let mut refused = false;
+    for _ in 0..100 {
+        refused = refused || TcpStream::connect(&address).await.is_err();
+        yield_now().await;
+    }
+    assert!(refused);
+    assert!(hanging.await.unwrap().is_err());
+}
+
+/// The same request at this base URL.
+fn at(base: &str, mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+    *request.uri_mut() = format!("{base}{}", request.uri().path()).parse().unwrap();
+    request
+}
