@@ -164,7 +164,7 @@ where
         loop {
             match &mut self.stage {
                 Stage::ForToken(wait) => match ready!(Pin::new(&mut *wait).poll(cx)) {
-                    Ok(_) => self.stage = Stage::ForReadiness(wait.budget()),
+                    Ok(_) => self.stage = Stage::ForReadiness(wait.budget_left()),
                     Err(error) => return Poll::Ready(Ok(self.fail(error))),
                 },
                 Stage::ForReadiness(budget) => {

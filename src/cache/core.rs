@@ -10,7 +10,8 @@
 //!
 //! - the *backoff* of an endpoint that fails holds every fetch;
 //! - the *budget* for rejections holds renewals that rejections ask for;
-//! - a *lost* background renewal holds background renewals for a second;
+//! - a background renewal that is *lost* with its runtime holds background
+//!   renewals for a second;
 //! - tokens of *short life* are asked for once a second.
 
 mod backoff;
@@ -33,7 +34,7 @@ mod step;
 
 pub(super) use self::backoff::Pause;
 pub(super) use self::current::is_outrun;
-pub(super) use self::life::{DEADLINE, Life};
+pub(super) use self::life::{DEADLINE, Life, MAX_LOSSES};
 pub(super) use self::now::{Now, later};
 #[cfg(all(test, not(loom)))]
 pub(super) use self::step::Completed;

@@ -1,6 +1,7 @@
 //! The errors that the cache itself comes to, and what to do about each.
 
 use super::core::Fault;
+use crate::runtime;
 use crate::{Error, ErrorKind};
 
 impl From<Fault> for Error {
@@ -23,6 +24,7 @@ impl From<Fault> for Error {
                 "the token service hands out tokens that live for less than a second: \
                  let it return longer ones",
             ),
+            Fault::LostAgain => runtime::shut_down(),
             Fault::InvalidatedSoon => invalid_token(
                 "the token was invalidated within a second: \
                  the next one is fetched once that has passed",

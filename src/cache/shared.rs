@@ -239,9 +239,14 @@ impl State {
 }
 
 impl fmt::Debug for Shared {
-    /// As it tells of itself: the lock is not held while it is written.
+    /// As it tells of itself: the lock is not held while it is written. Without
+    /// the error, whose sources may be anything, this cache among it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.status().fmt(f)
+        let status = Status {
+            last_error: None,
+            ..self.status()
+        };
+        status.fmt(f)
     }
 }
 

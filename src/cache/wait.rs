@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use super::core::{Ask, DEADLINE, Outcome, Step, Usable, later};
+use super::core::{Ask, DEADLINE, MAX_LOSSES, Outcome, Step, Usable, later};
 use super::failure;
 use super::flight::{Flight, Waiter};
 use super::shared::Shared;
@@ -22,7 +22,7 @@ pub(crate) struct Wait {
     cache: Arc<Shared>,
     ask: Ask,
     budget: Budget,
-    restarts: u8,
+    restarts: u32,
     stage: Stage,
 }
 
@@ -69,9 +69,10 @@ impl Wait {
         }
     }
 
-    /// What is left for further waits of the same request.
-    pub(crate) fn budget(&self) -> Budget {
-        self.budget
+    /// What is left now, for further waits of the same request.
+    pub(crate) fn budget_left(&self) -> Budget {
+        let now = self.cache.clock.now().mono;
+        Budget::Whole(self.budget.end(now).saturating_duration_since(now))
     }
 
     /// What was asked for, now that a flight ended with `error`. `None` where
@@ -144,7 +145,7 @@ impl Future for Wait {
                         return Poll::Ready(result);
                     }
                 }
-                Woken::Ended(Outcome::Lost) if this.restarts < MAX_RESTARTS => {
+                Woken::Ended(Outcome::Lost) if this.restarts < MAX_LOSSES => {
                     this.restarts = this.restarts.saturating_add(1);
                 }
                 Woken::Ended(Outcome::Lost) => return Poll::Ready(Err(runtime::shut_down())),
@@ -214,6 +215,3 @@ impl Drop for Ticket {
         self.cache.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
-
-/// A runtime that shuts down kills every new fetch, too.
-const MAX_RESTARTS: u8 = 3;

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fiskil_auth::retry::{RetryUnauthorized, Wait};
+use fiskil_auth::retry::{Delay, RetryUnauthorized};
 use fiskil_auth::sandbox::{Fault, Sandbox};
 use fiskil_auth::{
     BoxError, Credentials, CredentialsFile, Error, FiskilAuthLayer, Token, TokenClient,
@@ -78,7 +78,7 @@ pub(crate) const PRINTED: &[Printer] = &[
         retry::RetryUnauthorized,
         RetryUnauthorized::new().retry_transient(Duration::from_secs(60))
     ),
-    prints!(retry::Wait, wait()),
+    prints!(retry::Delay, delay()),
     prints!(sandbox::Counts, SANDBOX.counts()),
     prints!(sandbox::Fault, Fault::Body(TOKEN.into())),
     prints!(
@@ -164,7 +164,7 @@ fn error() -> Error {
 }
 
 /// What the policy waits for after a transient failure.
-fn wait() -> Wait {
+fn delay() -> Delay {
     let mut policy = RetryUnauthorized::new().retry_transient(Duration::from_secs(60));
     let mut answer = failed();
     let _guard = RUNTIME.enter();

@@ -49,5 +49,6 @@ async fn an_answer_dropped_half_read_does_not_reject_the_token() {
 }
 
 fn get() -> Request<Empty<Bytes>> {
-    Request::new(Empty::new())
+    let request = Request::builder().header(header::CONTENT_TYPE, "application/grpc");
+    request.body(Empty::new()).unwrap()
 }

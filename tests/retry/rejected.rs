@@ -98,16 +98,18 @@ async fn a_request_is_not_sent_again_with_the_same_token() {
     let (tokens, seen) = (Tokens::new(), Seen::default());
     let layer = layer(&tokens);
     let service = stack(RetryUnauthorized::new(), &layer, &seen, |_| true);
-    // The second rejection within a minute starts no renewal yet: the token stays
-    // in use.
+    // Three rejections start a renewal each, of which the last is beyond its
+    // request's one resend.
     service.clone().oneshot(Request::new(())).await.unwrap();
-    assert_eq!(seen.tokens(), ["t1", "t2"]);
-    for sent in 3..=5 {
+    service.clone().oneshot(Request::new(())).await.unwrap();
+    assert_eq!(seen.tokens(), ["t1", "t2", "t3", "t4"]);
+    // From here on the token stays in use.
+    for sent in 5..=7 {
         let response = service.clone().oneshot(Request::new(())).await.unwrap();
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         assert_eq!(seen.tokens().len(), sent);
     }
-    assert_eq!(tokens.exchanges(), 2);
+    assert_eq!(tokens.exchanges(), 4);
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,7 +181,8 @@ async fn a_request_answered_with_grpc_status_16_is_sent_again() {
         .retry(RetryUnauthorized::new())
         .layer(layer)
         .service(api);
-    let response = service.oneshot(Request::new(())).await.unwrap();
+    let request = Request::builder().header("content-type", "application/grpc");
+    let response = service.oneshot(request.body(()).unwrap()).await.unwrap();
     assert_eq!(response.headers().get("grpc-status").unwrap(), "0");
 }
 

@@ -47,9 +47,14 @@ impl Log {
         self.0.lock().unwrap().1
     }
 
+    /// The events so far, which are taken.
+    pub(crate) fn take_all(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.0.lock().unwrap().0)
+    }
+
     /// The only event so far, which is taken.
     pub(crate) fn take(&self) -> Seen {
-        let seen = std::mem::take(&mut self.0.lock().unwrap().0);
+        let seen = self.take_all();
         let [seen] = &seen[..] else {
             panic!("not one event: {seen:?}");
         };

@@ -33,15 +33,24 @@ async fn a_fetched_token_is_an_info_event_with_how_long_it_took() {
     assert_eq!(seen.field("message"), "token fetched");
     assert_eq!(
         seen.names(),
-        ["duration_ms", "generation", "lifetime_s", "message"]
+        [
+            "duration_ms",
+            "generation",
+            "lifetime_s",
+            "message",
+            "reason"
+        ]
     );
     let took: u64 = seen.field("duration_ms").parse().unwrap();
     assert!((120..=125).contains(&took), "{took}");
-    assert_eq!(seen.field("lifetime_s"), "900.0");
+    assert_eq!(seen.field("lifetime_s"), "900");
+    assert_eq!(seen.field("reason"), "first");
     assert_eq!(seen.field("generation"), "1");
 
     cache.refresh().await.unwrap();
-    assert_eq!(log.take().field("generation"), "2");
+    let seen = log.take();
+    assert_eq!(seen.field("generation"), "2");
+    assert_eq!(seen.field("reason"), "forced");
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,7 +66,7 @@ async fn a_transient_failure_is_a_warning_with_all_that_fiskil_says() {
     let error = layer.tokens().token().await.unwrap_err();
     let seen = log.take();
     assert_eq!(seen.level, Level::WARN);
-    assert_eq!(seen.field("message"), "token exchange failed");
+    assert_eq!(seen.field("message"), "token fetch failed");
     assert_eq!(
         seen.names(),
         [
@@ -68,6 +77,7 @@ async fn a_transient_failure_is_a_warning_with_all_that_fiskil_says() {
             "generation",
             "kind",
             "message",
+            "reason",
             "retry_after_s",
             "status"
         ]
@@ -77,8 +87,9 @@ async fn a_transient_failure_is_a_warning_with_all_that_fiskil_says() {
     assert_eq!(seen.field("error_id"), error.error_id().unwrap());
     assert_eq!(seen.field("error_name"), error.error_name().unwrap());
     assert_eq!(seen.field("error"), error.to_string());
-    let retry_after: f64 = seen.field("retry_after_s").parse().unwrap();
-    assert!((41.9..=42.0).contains(&retry_after), "{retry_after}");
+    // Rounded up, and stretched by a tenth at most.
+    let retry_after: u64 = seen.field("retry_after_s").parse().unwrap();
+    assert!((42..=47).contains(&retry_after), "{retry_after}");
     assert_eq!(seen.field("generation"), "0");
 }
 
@@ -114,6 +125,7 @@ async fn a_failure_without_an_answer_has_no_fields_for_one() {
             "generation",
             "kind",
             "message",
+            "reason",
             "retry_after_s"
         ]
     );
@@ -147,7 +159,7 @@ async fn a_cause_whose_display_fails_does_not_silence_the_event() {
     let tokens = Tokens::new();
     tokens.answer(|_| async { Err(Mute.into()) });
     layer(&tokens).tokens().token().await.unwrap_err();
-    assert_eq!(log.take().field("message"), "token exchange failed");
+    assert_eq!(log.take().field("message"), "token fetch failed");
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,7 +201,7 @@ async fn a_thousand_warm_requests_log_nothing_at_any_level() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejected_token_shows_as_a_renewal() {
+async fn a_rejected_token_is_a_warning_and_its_renewal_says_why() {
     let (log, _guard) = Log::new();
     let (tokens, api) = (Tokens::new(), Api::default());
     let layer = layer(&tokens);
@@ -199,8 +211,20 @@ async fn a_rejected_token_shows_as_a_renewal() {
     api.answer(StatusCode::UNAUTHORIZED);
     service.oneshot(Request::new(())).await.unwrap();
     settle().await;
-    let seen = log.take();
-    assert_eq!((seen.level, seen.field("generation")), (Level::INFO, "2"));
+    let [rejected, fetched] = log.take_all().try_into().unwrap();
+    assert_eq!(rejected.level, Level::WARN);
+    assert_eq!(rejected.field("message"), "token rejected");
+    assert_eq!(
+        rejected.names(),
+        ["age_s", "generation", "message", "renewal_in_s"]
+    );
+    assert_eq!(rejected.field("generation"), "1");
+    assert_eq!(rejected.field("renewal_in_s"), "0");
+    assert_eq!(
+        (fetched.level, fetched.field("generation")),
+        (Level::INFO, "2")
+    );
+    assert_eq!(fetched.field("reason"), "rejected");
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,5 +269,5 @@ fn an_exchange_that_dies_with_its_runtime_is_a_warning() {
     drop(waiting);
     let seen = log.take();
     assert_eq!(seen.level, Level::WARN);
-    assert_eq!(seen.field("message"), "token exchange lost its runtime");
+    assert_eq!(seen.field("message"), "token fetch lost its runtime");
 }

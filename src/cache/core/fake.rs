@@ -41,6 +41,7 @@ impl From<Fault> for FakeError {
     fn from(fault: Fault) -> Self {
         Self::new(match fault {
             Fault::Overdue => ErrorKind::Timeout,
+            Fault::LostAgain => ErrorKind::Runtime,
             _ => ErrorKind::InvalidToken,
         })
     }

@@ -3,6 +3,7 @@
 mod answers;
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
@@ -25,14 +26,16 @@ pub(in crate::cache) struct Life<T, E, F> {
     budget: Budget,
     /// Background renewals are held until then, as one was lost.
     background_from: Option<Instant>,
-    /// Every fetch is held until then, as tokens are of short life.
-    short_lives: Option<(Instant, Fault)>,
+    /// Every fetch is held until then, so that there is one a second.
+    spacing: Option<(Instant, Fault)>,
+    /// Fetches in a row that were lost although somebody waited for them.
+    losses: u32,
     /// The token that was invalidated last, until another value is in use.
     dropped: Option<T>,
     /// The latest tokens that were invalidated: never to be sent again.
     invalidated: VecDeque<T>,
     generation: u32,
-    suspicions: u32,
+    suspicions: NonZeroU32,
     fetches: u64,
     failures: u64,
     rejections: u64,
@@ -48,11 +51,12 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
             last_error: None,
             budget: Budget::default(),
             background_from: None,
-            short_lives: None,
+            spacing: None,
+            losses: 0,
             dropped: None,
             invalidated: VecDeque::new(),
             generation: 0,
-            suspicions: 0,
+            suspicions: NonZeroU32::MIN,
             fetches: 0,
             failures: 0,
             rejections: 0,
@@ -129,9 +133,7 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
             }
             Ending::Failed(error) => self.fail(error, now, chance),
             Ending::Lost => {
-                // Those who wait start anew at once. Where nobody does, a runtime
-                // for each request must not become a fetch for each request.
-                self.background_from = Some(later(now.mono, LOST_PAUSE));
+                self.lose(now);
                 Completed {
                     outcome: Outcome::Lost,
                     displaced: None,
@@ -167,8 +169,9 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
         }
         self.backoff.reset();
         self.background_from = None;
-        self.short_lives = (next.token.lifetime() < MIN_LIFETIME)
-            .then(|| (later(next.claimed_at.mono, MIN_LIFETIME), Fault::ShortLived));
+        self.losses = 0;
+        self.spacing = (next.token.lifetime() < SECOND)
+            .then(|| (later(next.claimed_at.mono, SECOND), Fault::ShortLived));
         let displaced = self.last_error.take();
         let mut outcome = Outcome::Token;
         match &self.current {
@@ -193,8 +196,22 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
         Completed { outcome, displaced }
     }
 
+    /// The runtime of a fetch died: a runtime for each request must not become a
+    /// fetch for each request. Those who wait for one start it anew, at once.
+    fn lose(&mut self, now: Now) {
+        if self.usable(now).is_some() {
+            self.background_from = Some(later(now.mono, SECOND));
+            return;
+        }
+        self.losses = self.losses.saturating_add(1);
+        if self.losses > MAX_LOSSES {
+            self.spacing = Some((later(now.mono, SECOND), Fault::LostAgain));
+        }
+    }
+
     fn fail(&mut self, error: E, now: Now, chance: f64) -> Completed<E> {
         count(&mut self.failures);
+        self.losses = 0;
         let until = self.backoff.fail(now.mono, error.pause(), chance);
         let error = error.held_until(until);
         let current = self.current.as_mut();
@@ -221,7 +238,7 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
             true => (Charge::WithinBudget, Duration::ZERO),
             false => (Charge::BeyondBudget, self.budget.delay()),
         };
-        self.suspicions = self.suspicions.wrapping_add(1).max(1);
+        self.suspicions = self.suspicions.checked_add(1).unwrap_or(NonZeroU32::MIN);
         let number = Suspect::new(self.suspicions);
         current.suspicion = Some(Suspicion::new(number, now.mono, charge, delay));
         current.suspicions = current.suspicions.saturating_add(1);
@@ -268,8 +285,8 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
             }
             // The first one is replaced at once.
             if current.reason == Reason::Invalidated {
-                let until = later(current.claimed_at.mono, MIN_LIFETIME);
-                self.short_lives = Some((until, Fault::InvalidatedSoon));
+                let until = later(current.claimed_at.mono, SECOND);
+                self.spacing = Some((until, Fault::InvalidatedSoon));
             }
             self.dropped = Some(current.token);
         }
@@ -291,13 +308,12 @@ fn count(counter: &mut u64) {
 /// own deadlines are commonly longer than this.
 pub(in crate::cache) const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Whoever hands out tokens that live for less, or has them invalidated within
-/// it, is asked once in it at most.
-const MIN_LIFETIME: Duration = Duration::from_secs(1);
+/// What makes fetches faster than a server can want is held to one in this time:
+/// tokens that live for less or are invalidated within it, and runtimes that die.
+const SECOND: Duration = Duration::from_secs(1);
 
-/// Long enough that a runtime for each request makes few fetches, short against
-/// the time between a token's refresh point and its end.
-const LOST_PAUSE: Duration = Duration::from_secs(1);
+/// As many restarts as one request may make.
+pub(in crate::cache) const MAX_LOSSES: u32 = 3;
 
 /// By the time so many more have been invalidated, one that comes back has long
 /// expired.

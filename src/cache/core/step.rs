@@ -1,5 +1,6 @@
 //! What is asked of a token's life, and what it answers.
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use super::backoff::Pause;
@@ -82,10 +83,10 @@ pub(crate) enum Renewal {
 /// A token in use that was rejected, and has not been cleared since: which
 /// suspicion it is, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Suspect(u32);
+pub(crate) struct Suspect(NonZeroU32);
 
 impl Suspect {
-    pub(super) fn new(number: u32) -> Self {
+    pub(super) fn new(number: NonZeroU32) -> Self {
         Self(number)
     }
 }
@@ -163,6 +164,8 @@ pub(in crate::cache) enum Fault {
     ShortLived,
     /// Tokens are invalidated within a second.
     InvalidatedSoon,
+    /// One fetch after the other was lost with its runtime.
+    LostAgain,
 }
 
 /// What a rejection came to.

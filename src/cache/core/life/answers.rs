@@ -151,15 +151,15 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
         if self.backoff.until(now.mono).is_some() {
             return self.last_error.clone();
         }
-        let (until, fault) = self.short_lives.filter(|(until, _)| now.mono < *until)?;
+        let (until, fault) = self.spacing.filter(|(until, _)| now.mono < *until)?;
         Some(E::from(fault).held_until(until))
     }
 
     /// Until when no fetch may start that nobody waits for.
     fn background_held_until(&self, now: Now) -> Option<Instant> {
         let backoff = self.backoff.until(now.mono);
-        let short_lives = self.short_lives.map(|(until, _)| until);
-        let holds = [backoff, short_lives, self.background_from];
+        let spacing = self.spacing.map(|(until, _)| until);
+        let holds = [backoff, spacing, self.background_from];
         holds
             .into_iter()
             .flatten()
