@@ -134,6 +134,7 @@ impl TokenCache {
 
     /// What `take` makes of the token, if that may be sent with no further
     /// thought: the hot path.
+    #[inline]
     pub(crate) fn fresh<R>(&self, take: impl FnOnce(&Shard) -> R) -> Option<R> {
         self.shared.fresh(take)
     }

@@ -32,18 +32,19 @@ impl Carried {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] if the request has as many headers as it can.
+    /// [`Full`] if the request has as many headers as it can.
+    #[inline]
     pub(crate) fn by<B>(
         request: &mut Request<B>,
         header: HeaderValue,
         mark: Mark,
         renewal: Renewal,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, Full> {
         let protocol = Protocol::of(request.headers());
         let before = match request.headers_mut().try_insert(AUTHORIZATION, header) {
             Ok(None) => Before::Nothing,
             Ok(Some(_)) => Before::Something,
-            Err(_) => return Err(Error::new(ErrorKind::Configuration, FULL)),
+            Err(_) => return Err(Full),
         };
         Ok(Self {
             mark,
@@ -54,4 +55,15 @@ impl Carried {
     }
 }
 
-const FULL: &str = "the request has so many headers that the token's has no place: send fewer";
+/// The request has no place for another header.
+#[derive(Debug)]
+pub(crate) struct Full;
+
+impl From<Full> for Error {
+    fn from(_: Full) -> Self {
+        Self::new(
+            ErrorKind::Configuration,
+            "the request has so many headers that there is no place for the token's: send fewer",
+        )
+    }
+}

@@ -195,7 +195,7 @@ where
                     response: self.inner.call(request),
                     carried: Some(carried),
                 },
-                Err(error) => Phase::failed(error, Protocol::of(request.headers())),
+                Err(full) => Phase::failed(full.into(), Protocol::of(request.headers())),
             },
         )
     }

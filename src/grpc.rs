@@ -31,6 +31,7 @@ pub(crate) enum Verdict {
 impl Protocol {
     /// That of a message with these headers: gRPC's media type is
     /// `application/grpc`, with or without a suffix.
+    #[inline]
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let grpc = headers.get(CONTENT_TYPE).is_some_and(|value| {
             let prefix = value.as_bytes().get(..MEDIA_TYPE.len());

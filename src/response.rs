@@ -34,6 +34,7 @@ enum Judgement {
 
 /// Passes the inner service's answer on, and tells the cache what it says of the
 /// token that the request carried.
+#[inline]
 pub(crate) fn judge<B>(response: Response<B>, carried: Carried) -> Response<ResponseBody<B>> {
     let status = response.status();
     let is_plain = carried.protocol == Protocol::Http && !carried.mark.is_suspect();

@@ -75,9 +75,9 @@ where
         };
         match fresh.or_else(usable) {
             Some(Ok(carried)) => ResponseFuture::sent(self.inner.call(request), carried),
-            Some(Err(error)) => {
+            Some(Err(full)) => {
                 self.release_readiness();
-                ResponseFuture::failed(error, Protocol::of(request.headers()))
+                ResponseFuture::failed(full.into(), Protocol::of(request.headers()))
             }
             None => {
                 let inner = self.release_readiness();

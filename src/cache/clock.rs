@@ -55,6 +55,7 @@ impl Clock {
     }
 
     /// Whether these ticks have not passed yet.
+    #[inline]
     pub(super) fn is_before(&self, ticks: u64) -> bool {
         let now = if ticks & 1 == 0 {
             coarse::now().unwrap_or(u64::MAX)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 /// Its ticks since some instant, never set back; commonly late by [`LAG`] at
 /// most. `None` where the system has no such clock.
+#[inline]
 pub(super) fn now() -> Option<u64> {
     imp::now()
 }
@@ -22,6 +23,7 @@ pub(super) const LAG: Duration = Duration::from_millis(20);
 mod imp {
     use std::time::Duration;
 
+    #[inline]
     pub(super) fn now() -> Option<u64> {
         // Without a store to a static, which all threads would share.
         Some(coarsetime::Instant::now_without_cache_update().as_ticks())

@@ -22,16 +22,19 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
+    #[inline]
     pub(crate) fn header(&self) -> &HeaderValue {
         &self.header
     }
 
     /// What a request that carries it remembers.
+    #[inline]
     pub(crate) fn mark(&self) -> Mark {
         self.mark
     }
 
     /// Whether it may be sent with no further thought.
+    #[inline]
     pub(super) fn is_fresh(&self, clock: &Clock) -> bool {
         clock.is_before(self.fresh_until.load(Ordering::Acquire))
     }
@@ -92,6 +95,7 @@ pub(super) struct Published {
 impl Published {
     /// What `take` makes of this thread's shard, if that may be sent without
     /// asking.
+    #[inline]
     pub(super) fn fresh<R>(&self, clock: &Clock, take: impl FnOnce(&Shard) -> R) -> Option<R> {
         // The limit sits on the token itself, so that the limit of one is never
         // applied to another that is being published meanwhile.
@@ -109,6 +113,7 @@ impl Published {
 }
 
 /// Which shard this thread uses. Threads take turns.
+#[inline]
 fn own_shard() -> usize {
     thread_local! {
         static OWN: usize = NEXT.fetch_add(1, Relaxed) % COUNT;

@@ -61,6 +61,7 @@ impl Shared {
 
     /// The hot path: what `take` makes of the token, if that may be sent with no
     /// further thought.
+    #[inline]
     pub(super) fn fresh<R>(&self, take: impl FnOnce(&Shard) -> R) -> Option<R> {
         self.published.fresh(&self.clock, take)
     }

@@ -42,6 +42,7 @@ pub(super) struct Slot<T>(arc_swap::ArcSwapOption<T>);
 #[cfg(not(all(test, loom)))]
 impl<T> Slot<T> {
     /// Reads it. No reference count changes.
+    #[inline]
     pub(super) fn with<R>(&self, read: impl FnOnce(Option<&Arc<T>>) -> R) -> R {
         read(self.0.load().as_ref())
     }
