@@ -13,14 +13,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fiskil_auth::sandbox::{HttpsSandbox, Sandbox};
+use fiskil_auth::sandbox::{HttpsSandbox, Sandbox, SandboxClient};
 use fiskil_auth::{Credentials, CredentialsFile, FiskilAuth, FiskilAuthLayer, TokenCache};
 use fiskil_auth::{ProvideCredentials, TokenClient};
 use futures_util::future::{try_join, try_join_all};
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use secrecy::ExposeSecret;
-use support::{HttpsClient, Outcome, check, step};
+use support::{Outcome, check, step};
 use tokio::time::{sleep, timeout};
 use tower::{ServiceBuilder, ServiceExt};
 
@@ -94,7 +94,7 @@ async fn rotate(mount: &Mount) -> Outcome<()> {
 
 /// Clients that send requests, and the token that they share.
 struct Api {
-    client: FiskilAuth<HttpsClient<Full<Bytes>>>,
+    client: FiskilAuth<SandboxClient<Full<Bytes>>>,
     base: String,
     tokens: TokenCache,
     requests: AtomicU32,

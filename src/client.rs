@@ -121,7 +121,7 @@ where
 }
 
 fn unreachable(error: BoxError, reveals: impl Fn(&str) -> bool) -> Error {
-    #[cfg(feature = "_https")]
+    #[cfg(feature = "https")]
     if crate::https::is_bad_certificate(error.as_ref()) {
         return Error::foreign(
             ErrorKind::Certificate,

@@ -121,7 +121,7 @@ impl fmt::Debug for Credentials {
 ///     // …
 /// }
 ///
-/// # #[cfg(feature = "_https")]
+/// # #[cfg(feature = "https")]
 /// let layer = FiskilAuthLayer::new(from_vault);
 /// ```
 ///

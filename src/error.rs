@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 
 pub(crate) use self::foreign::causes;
-#[cfg(feature = "_https")]
+#[cfg(feature = "https")]
 pub(crate) use self::foreign::find;
 use crate::BoxError;
 

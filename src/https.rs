@@ -23,7 +23,7 @@ use tower::retry::Retry;
 use tower_service::Service;
 
 use self::attempts::Attempts;
-use crate::{Error, ErrorKind, Token, TokenClient, TokenRequest};
+use crate::{Error, ErrorKind, Token, TokenClient, TokenRequest, tls};
 
 /// The token service under `FiskilAuthLayer::new`: exchanges over HTTPS, in up
 /// to three attempts.
@@ -52,14 +52,8 @@ impl HttpsTokenService {
         if let Some(client) = self.client.get() {
             return Ok(client.clone());
         }
-        let http = client().map_err(|error| {
-            Error::new(
-                ErrorKind::Configuration,
-                "TLS can't be set up: install the platform's CA certificates \
-                 (often a package named ca-certificates), or bring an HTTP client of your own",
-            )
-            .with_source(error)
-        })?;
+        let tls = tls::provider().and_then(|provider| client_config(provider).map_err(unusable))?;
+        let http = http_client(tls);
         let client = Retry::new(
             Attempts::default(),
             TokenClient::at(http, self.endpoint.clone()),
@@ -93,13 +87,24 @@ pub(crate) fn is_bad_certificate(error: &(dyn StdError + 'static)) -> bool {
     matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
 }
 
-fn client() -> Result<HttpsClient, rustls::Error> {
+fn client_config(provider: Arc<CryptoProvider>) -> Result<ClientConfig, rustls::Error> {
     // TLS 1.3 or 1.2: rustls has nothing older that could be agreed on.
-    let tls = ClientConfig::builder_with_provider(Arc::new(provider()))
+    Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_platform_verifier()?
-        .with_no_client_auth();
+        .with_no_client_auth())
+}
 
+fn unusable(error: rustls::Error) -> Error {
+    Error::new(
+        ErrorKind::Configuration,
+        "TLS can't be set up: install the platform's CA certificates \
+         (often a package named ca-certificates), or bring an HTTP client of your own",
+    )
+    .with_source(error)
+}
+
+fn http_client(tls: ClientConfig) -> HttpsClient {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -112,17 +117,9 @@ fn client() -> Result<HttpsClient, rustls::Error> {
         .wrap_connector(tcp);
 
     // Minutes pass between two exchanges: no server keeps a connection so long.
-    Ok(Client::builder(TokioExecutor::new())
+    Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(0)
-        .build(connector))
-}
-
-/// Named here, as the process default is undecided where both are compiled in.
-fn provider() -> CryptoProvider {
-    #[cfg(feature = "aws-lc-rs")]
-    return rustls::crypto::aws_lc_rs::default_provider();
-    #[cfg(not(feature = "aws-lc-rs"))]
-    rustls::crypto::ring::default_provider()
+        .build(connector)
 }
 
 /// Three attempts that find nobody there end within an exchange's ten seconds.

@@ -46,8 +46,8 @@ impl FiskilAuthLayer {
     ///
     /// Does no I/O and needs no runtime. Trouble with the TLS set-up is the
     /// first request's error.
-    #[cfg(feature = "_https")]
-    #[cfg_attr(docsrs, doc(cfg(any(feature = "https", feature = "aws-lc-rs"))))]
+    #[cfg(feature = "https")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "https")))]
     #[must_use]
     pub fn new(credentials: impl ProvideCredentials) -> Self {
         let endpoint = Uri::from_static(crate::client::ENDPOINT);
@@ -62,8 +62,8 @@ impl FiskilAuthLayer {
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the base
     /// is not `https://host[:port][/path]` (`http://` is for loopback only), or
     /// has userinfo or a query.
-    #[cfg(feature = "_https")]
-    #[cfg_attr(docsrs, doc(cfg(any(feature = "https", feature = "aws-lc-rs"))))]
+    #[cfg(feature = "https")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "https")))]
     pub fn with_base_url(
         credentials: impl ProvideCredentials,
         base: impl TryInto<Uri>,
@@ -165,5 +165,5 @@ impl<S> Layer<S> for FiskilAuthLayer {
     }
 }
 
-#[cfg(feature = "_https")]
+#[cfg(feature = "https")]
 const TOKEN_PATH: &str = "/v1/token";

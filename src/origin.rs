@@ -98,7 +98,7 @@ impl fmt::Display for Origin {
 }
 
 /// `path` beneath a base URL, whose own path is kept.
-#[cfg(feature = "_https")]
+#[cfg(feature = "https")]
 pub(crate) fn join(base: &Uri, path: &str) -> Result<Uri, Error> {
     if base.query().is_some() {
         return Err(refused("the base URL must not have a query"));

@@ -12,8 +12,8 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fiskil_auth::Credentials;
 use fiskil_auth::sandbox::{Fault, HttpsSandbox, Sandbox, SandboxBody, SandboxService};
+use fiskil_auth::{BoxError, Credentials};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{Method, Request, Response, StatusCode, request};
 use http_body::Body;
@@ -544,12 +544,12 @@ async fn the_client_exchanges_and_calls_the_api_over_https() {
 
     let (head, body) = exchange(&sandbox.credentials()).into_parts();
     let request = Request::from_parts(at(&https.base_url(), head), body);
-    let answer = Answer::read(https.client().request(request).await.unwrap()).await;
+    let answer = Answer::read(https.client().oneshot(request).await.unwrap()).await;
     assert_eq!(answer.status, StatusCode::OK);
 
     let (head, body) = end_users(&format!("Bearer {}", answer.token())).into_parts();
     let request = Request::from_parts(at(&https.base_url(), head), body);
-    let answer = Answer::read(https.client().request(request).await.unwrap()).await;
+    let answer = Answer::read(https.client().oneshot(request).await.unwrap()).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.json.is_array());
     assert_eq!(
@@ -565,7 +565,7 @@ async fn the_certificate_holds_for_localhost_too() {
     let (head, body) = end_users("Bearer unknown").into_parts();
     let request = Request::from_parts(at(&base, head), body);
 
-    let answer = Answer::read(https.client().request(request).await.unwrap()).await;
+    let answer = Answer::read(https.client().oneshot(request).await.unwrap()).await;
     answer.assert_error(StatusCode::UNAUTHORIZED, "unauthorized");
 }
 
@@ -577,13 +577,18 @@ async fn a_client_that_does_not_trust_the_certificate_fails() {
     let (head, body) = exchange(&sandbox.credentials()).into_parts();
     let request = Request::from_parts(at(&https.base_url(), head), body);
 
-    let error = distrustful.request(request).await.unwrap_err();
-    assert!(error.is_connect());
+    let error = distrustful.oneshot(request).await.unwrap_err();
+    assert!(is_connect(&error));
     assert!(
         format!("{error:?}").contains("InvalidCertificate"),
         "{error:?}"
     );
     assert_eq!(sandbox.counts().exchanges, 0);
+}
+
+fn is_connect(error: &BoxError) -> bool {
+    let error = error.downcast_ref::<hyper_util::client::legacy::Error>();
+    error.is_some_and(|error| error.is_connect())
 }
 
 #[tokio::test]
@@ -594,14 +599,8 @@ async fn the_client_sends_nothing_over_plain_http() {
     let (head, body) = exchange(&sandbox.credentials()).into_parts();
     let request = Request::from_parts(at(&base, head), body);
 
-    assert!(
-        https
-            .client()
-            .request(request)
-            .await
-            .unwrap_err()
-            .is_connect()
-    );
+    let error = https.client().oneshot(request).await.unwrap_err();
+    assert!(is_connect(&error));
 }
 
 #[tokio::test]
@@ -626,7 +625,7 @@ async fn dropping_the_server_cuts_its_connections_and_frees_its_port() {
     let address = https.base_url().replace("https://", "");
     let (head, body) = exchange(&sandbox.credentials()).into_parts();
     let request = Request::from_parts(at(&https.base_url(), head), body);
-    let hanging = tokio::spawn(https.client().request(request));
+    let hanging = tokio::spawn(https.client().oneshot(request));
     while sandbox.counts().exchanges == 0 {
         yield_now().await;
     }

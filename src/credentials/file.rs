@@ -34,7 +34,7 @@ use crate::{BoxError, Error, ErrorKind};
 /// ```
 /// use fiskil_auth::{CredentialsFile, FiskilAuthLayer};
 ///
-/// # #[cfg(feature = "_https")]
+/// # #[cfg(feature = "https")]
 /// let layer = FiskilAuthLayer::new(CredentialsFile::new("/vault/secrets/fiskil.json"));
 /// ```
 ///

@@ -185,7 +185,7 @@ impl Server {
         let made = certificate.self_signed(&key).unwrap();
         let certificate = CertificateDer::from(made.der().to_vec());
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(provider()))
+        let config = ServerConfig::builder_with_provider(crate::tls::provider().unwrap())
             .with_protocol_versions(versions)
             .unwrap()
             .with_no_client_auth()
