@@ -19,7 +19,6 @@ use fiskil_auth::{ProvideCredentials, TokenClient};
 use futures_util::future::{try_join, try_join_all};
 use http::{Request, StatusCode};
 use http_body_util::Full;
-use secrecy::ExposeSecret;
 use support::{Outcome, check, step};
 use tokio::time::{sleep, timeout};
 use tower::{ServiceBuilder, ServiceExt};
@@ -177,7 +176,7 @@ impl Mount {
     fn write(&self, pair: &Credentials) -> Outcome<()> {
         let content = serde_json::json!({
             "client_id": pair.client_id(),
-            "client_secret": pair.client_secret().expose_secret(),
+            "client_secret": pair.expose_secret(),
         });
         let next = self.folder.join("next");
         write_privately(&next, &content.to_string())?;

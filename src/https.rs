@@ -2,16 +2,13 @@
 
 mod attempts;
 
-use std::error::Error as StdError;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::Uri;
-use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -23,7 +20,7 @@ use tower::retry::Retry;
 use tower_service::Service;
 
 use self::attempts::Attempts;
-use crate::{Error, ErrorKind, Token, TokenClient, TokenRequest, tls};
+use crate::{Error, ErrorKind, Token, TokenClient, TokenRequest, TokenRequestBody, tls};
 
 /// The token service under `FiskilAuthLayer::new`: exchanges over HTTPS, in up
 /// to three attempts.
@@ -37,7 +34,7 @@ pub(crate) struct HttpsTokenService {
 }
 
 type HttpsTokenClient = Retry<Attempts, TokenClient<HttpsClient>>;
-type HttpsClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+type HttpsClient = Client<HttpsConnector<HttpConnector>, TokenRequestBody>;
 
 impl HttpsTokenService {
     /// A service for an endpoint whose origin was checked before.
@@ -79,12 +76,6 @@ impl Service<TokenRequest> for HttpsTokenService {
             client.call(request).await
         })
     }
-}
-
-/// Whether the server's certificate was refused, anywhere in the chain.
-pub(crate) fn is_bad_certificate(error: &(dyn StdError + 'static)) -> bool {
-    let tls = crate::error::find(error);
-    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 fn client_config(provider: Arc<CryptoProvider>) -> Result<ClientConfig, rustls::Error> {

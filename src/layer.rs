@@ -6,6 +6,8 @@ use http::Uri;
 use tower_layer::Layer;
 use tower_service::Service;
 
+#[cfg(feature = "https")]
+use crate::fiskil;
 use crate::origin::{self, Origin};
 use crate::scope::Scope;
 use crate::service::FiskilAuth;
@@ -50,7 +52,7 @@ impl FiskilAuthLayer {
     #[cfg_attr(docsrs, doc(cfg(feature = "https")))]
     #[must_use]
     pub fn new(credentials: impl ProvideCredentials) -> Self {
-        let endpoint = Uri::from_static(crate::client::ENDPOINT);
+        let endpoint = Uri::from_static(fiskil::TOKEN_ENDPOINT);
         Self::with_token_service(credentials, crate::https::HttpsTokenService::new(endpoint))
     }
 
@@ -70,7 +72,8 @@ impl FiskilAuthLayer {
     ) -> Result<Self, Error> {
         let base = origin::parse(base)?;
         let origin = Origin::configured(&base)?;
-        let service = crate::https::HttpsTokenService::new(origin::join(&base, TOKEN_PATH)?);
+        let service =
+            crate::https::HttpsTokenService::new(origin::join(&base, fiskil::TOKEN_PATH)?);
         Ok(Self::build(credentials, service, origin))
     }
 
@@ -164,6 +167,3 @@ impl<S> Layer<S> for FiskilAuthLayer {
         FiskilAuth::new(inner, self.auth.clone())
     }
 }
-
-#[cfg(feature = "https")]
-const TOKEN_PATH: &str = "/v1/token";

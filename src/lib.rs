@@ -123,8 +123,10 @@ mod client;
 mod credentials;
 #[cfg(any(doc, doctest))]
 pub mod docs;
+mod environment;
 mod error;
 mod error_for_auth;
+mod fiskil;
 mod future;
 #[cfg(feature = "https")]
 mod https;
@@ -141,6 +143,8 @@ mod runtime;
 pub mod sandbox;
 mod scope;
 mod service;
+mod shown;
+mod time;
 #[cfg(feature = "https")]
 mod tls;
 mod token;
@@ -148,17 +152,16 @@ mod token;
 pub use self::body::ResponseBody;
 pub use self::cache::{Status, TokenCache};
 #[cfg(feature = "client")]
-pub use self::client::TokenClient;
+pub use self::client::{TokenClient, TokenRequestBody};
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub use self::credentials::CredentialsFile;
-pub use self::credentials::{Credentials, ProvideCredentials};
-pub use self::error::{Error, ErrorKind};
+pub use self::credentials::{
+    BoxProvideCredentials, Credentials, CredentialsFiles, ProvideCredentials,
+};
+pub use self::error::{BoxError, Error, ErrorKind};
 pub use self::error_for_auth::error_for_auth;
 pub use self::future::ResponseFuture;
 pub use self::layer::FiskilAuthLayer;
 pub use self::service::FiskilAuth;
 pub use self::token::{Token, TokenRequest};
-
-/// Any error, boxed.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, fiskil};
 
 /// An origin to which secrets may go: HTTPS, or plain HTTP on loopback.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Origin {
     pub(crate) fn configured(uri: &Uri) -> Result<Self, Error> {
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
             return Err(refused(
-                "the URI needs a scheme and a host, as in https://api.fiskil.com",
+                "the URI needs a scheme and a host, as in https://proxy.example",
             ));
         };
         if has_userinfo(authority) {
@@ -50,9 +50,9 @@ impl Origin {
         Ok(Self::new(scheme, authority.host(), port))
     }
 
-    /// `https://api.fiskil.com`, where Fiskil's API is.
+    /// Where Fiskil's API is.
     pub(crate) fn fiskil() -> Self {
-        Self::new(&Scheme::HTTPS, "api.fiskil.com", HTTPS_PORT)
+        Self::new(&Scheme::HTTPS, fiskil::HOST, HTTPS_PORT)
     }
 
     fn new(scheme: &Scheme, host: &str, port: u16) -> Self {
@@ -113,7 +113,7 @@ pub(crate) fn join(base: &Uri, path: &str) -> Result<Uri, Error> {
 pub(crate) fn parse(uri: impl TryInto<Uri>) -> Result<Uri, Error> {
     // The parser's error is dropped: the text may have had a password in it.
     uri.try_into()
-        .map_err(|_| refused("this is not a URI; https://api.fiskil.com is one"))
+        .map_err(|_| refused("this is not a URI; https://proxy.example is one"))
 }
 
 pub(crate) fn has_userinfo(authority: &Authority) -> bool {

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use fiskil_auth::sandbox::{Fault, Sandbox};
 use fiskil_auth::{
     Credentials, Error, ErrorKind, FiskilAuthLayer, Token, TokenClient, TokenRequest,
+    TokenRequestBody,
 };
 use http::{Request, Response};
 use http_body_util::Full;
@@ -21,7 +22,7 @@ use tower::{ServiceExt, service_fn};
 
 async fn exchange(answer: Response<impl Into<Bytes>>) -> Result<Token, Error> {
     let mut answer = Some(answer.map(|body| Full::new(body.into())));
-    let http = service_fn(move |_: Request<Full<Bytes>>| {
+    let http = service_fn(move |_: Request<TokenRequestBody>| {
         let answer = answer.take().unwrap();
         async { Ok::<_, Infallible>(answer) }
     });

@@ -16,7 +16,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use fiskil_auth::{BoxError, Credentials, Error, ErrorKind, Token, TokenClient, TokenRequest};
+use fiskil_auth::{
+    BoxError, Credentials, Error, ErrorKind, Token, TokenClient, TokenRequest, TokenRequestBody,
+};
 use futures_util::stream;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Frame;
@@ -119,7 +121,7 @@ async fn malformed_credentials_send_nothing() {
 #[tokio::test]
 async fn another_endpoint_is_used_as_it_is() {
     let uri = "https://proxy.example:8443/fiskil/v1/token";
-    let http = service_fn(move |request: Request<Full<Bytes>>| async move {
+    let http = service_fn(move |request: Request<TokenRequestBody>| async move {
         assert_eq!(request.uri(), uri);
         Ok::<_, Infallible>(Response::new(r#"{"token":"t"}"#.to_owned()))
     });
@@ -666,8 +668,8 @@ where
 
 // === Shapes ===
 
-type Mock = tower_test::mock::Mock<Request<Full<Bytes>>, Response<Full<Bytes>>>;
-type Server = tower_test::mock::Handle<Request<Full<Bytes>>, Response<Full<Bytes>>>;
+type Mock = tower_test::mock::Mock<Request<TokenRequestBody>, Response<Full<Bytes>>>;
+type Server = tower_test::mock::Handle<Request<TokenRequestBody>, Response<Full<Bytes>>>;
 
 fn mock() -> (TokenClient<Mock>, Server) {
     let (http, server) = tower_test::mock::pair();
@@ -683,7 +685,7 @@ fn the_client_is_a_cloneable_token_service() {
     {
     }
     check(TokenClient::new(service_fn(
-        |_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(Response::new(String::new())) },
+        |_: Request<TokenRequestBody>| async { Ok::<_, Infallible>(Response::new(String::new())) },
     )));
 }
 

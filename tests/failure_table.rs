@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fiskil_auth::{
     BoxError, Credentials, Error, ErrorKind, FiskilAuthLayer, Token, TokenClient, TokenRequest,
+    TokenRequestBody,
 };
 use http::{Request, Response};
 use http_body_util::Full;
@@ -44,7 +45,7 @@ async fn assert_row(layer: FiskilAuthLayer, kind: ErrorKind, http: u16, grpc: &s
 
 /// A layer whose token endpoint answers this.
 fn endpoint(status: u16, body: &'static str) -> FiskilAuthLayer {
-    let http = service_fn(move |_: Request<Full<Bytes>>| async move {
+    let http = service_fn(move |_: Request<TokenRequestBody>| async move {
         let response = Response::builder().status(status);
         Ok::<_, Infallible>(response.body(Full::<Bytes>::from(body)).unwrap())
     });

@@ -18,7 +18,6 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{Method, Request, Response, StatusCode, request};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
@@ -69,8 +68,8 @@ async fn credentials_of_another_sandbox_are_unauthorized() {
     let (sandbox, other) = (Sandbox::new(), Sandbox::new());
     let own = sandbox.credentials();
     let foreign = other.credentials();
-    let id_only = Credentials::new(own.client_id(), foreign.client_secret().clone());
-    let secret_only = Credentials::new(foreign.client_id(), own.client_secret().clone());
+    let id_only = Credentials::new(own.client_id(), foreign.expose_secret());
+    let secret_only = Credentials::new(foreign.client_id(), own.expose_secret());
 
     for credentials in [foreign, id_only, secret_only] {
         let answer = send(&sandbox, exchange(&credentials)).await;
@@ -83,10 +82,7 @@ async fn credentials_of_another_sandbox_are_unauthorized() {
 async fn a_malformed_exchange_is_an_invalid_request() {
     let sandbox = Sandbox::new();
     let credentials = sandbox.credentials();
-    let (id, secret) = (
-        credentials.client_id(),
-        credentials.client_secret().expose_secret(),
-    );
+    let (id, secret) = (credentials.client_id(), credentials.expose_secret());
     let bodies = [
         String::new(),
         "{".into(),
@@ -509,11 +505,7 @@ async fn debug_output_shows_neither_secrets_nor_tokens() {
     ];
     let shown = format!("{shown:?}");
     let credentials = sandbox.credentials();
-    for secret in [
-        credentials.client_secret().expose_secret(),
-        &token,
-        "sesame",
-    ] {
+    for secret in [credentials.expose_secret(), &token, "sesame"] {
         assert!(!shown.contains(secret));
     }
 }
@@ -718,7 +710,7 @@ fn post_json(body: impl Into<Full<Bytes>>) -> Request<Full<Bytes>> {
 }
 
 fn pair(credentials: &Credentials) -> Full<Bytes> {
-    let secret = credentials.client_secret().expose_secret();
+    let secret = credentials.expose_secret();
     let pair = json!({"client_id": credentials.client_id(), "client_secret": secret});
     Full::from(pair.to_string())
 }

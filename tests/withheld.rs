@@ -15,7 +15,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use fiskil_auth::{BoxError, Credentials, Error, FiskilAuthLayer, TokenClient, TokenRequest};
+use fiskil_auth::{
+    BoxError, Credentials, Error, FiskilAuthLayer, TokenClient, TokenRequest, TokenRequestBody,
+};
 use http::{Request, Response};
 use http_body_util::Full;
 use support::{Tokens, credentials};
@@ -29,7 +31,7 @@ const THIRD: &str = "uN2wE7oI4aR9tB6m";
 /// exchange.
 fn answering(answers: Vec<(u16, String)>) -> FiskilAuthLayer {
     let answers = Arc::new(Mutex::new(answers.into_iter()));
-    let http = service_fn(move |_: Request<Full<Bytes>>| {
+    let http = service_fn(move |_: Request<TokenRequestBody>| {
         let (status, body) = answers.lock().unwrap().next().unwrap();
         let answer = Response::builder().status(status).body(body).unwrap();
         async { Ok::<_, Infallible>(answer) }
@@ -116,7 +118,7 @@ async fn an_http_client_that_is_never_ready_and_quotes_the_secret_loses_its_sour
     /// Fails where the request that it would complain of is not known yet.
     #[derive(Clone)]
     struct NeverReady(&'static str);
-    impl tower::Service<Request<Full<Bytes>>> for NeverReady {
+    impl tower::Service<Request<TokenRequestBody>> for NeverReady {
         type Response = Response<Full<Bytes>>;
         type Error = BoxError;
         type Future = std::future::Pending<Result<Self::Response, BoxError>>;
@@ -128,7 +130,7 @@ async fn an_http_client_that_is_never_ready_and_quotes_the_secret_loses_its_sour
             std::task::Poll::Ready(Err(self.0.into()))
         }
 
-        fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+        fn call(&mut self, _: Request<TokenRequestBody>) -> Self::Future {
             unreachable!()
         }
     }
@@ -146,7 +148,7 @@ async fn an_http_client_that_is_never_ready_and_quotes_the_secret_loses_its_sour
 
 #[tokio::test]
 async fn a_token_client_by_itself_withholds_what_its_request_has() {
-    let http = service_fn(|_: Request<Full<Bytes>>| async {
+    let http = service_fn(|_: Request<TokenRequestBody>| async {
         Err::<Response<Full<Bytes>>, _>("cannot send client-secret")
     });
     let request = TokenRequest::new(credentials());

@@ -10,6 +10,7 @@ use tower_service::Service;
 use super::clock::{Clock, Now};
 use super::known::Known;
 use super::sync::Mutex;
+use crate::redact::Secrets;
 use crate::{BoxError, Credentials, Error, ErrorKind, ProvideCredentials, Token, TokenRequest};
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -58,7 +59,12 @@ impl Exchange {
 
     async fn provide(&self) -> Result<Credentials, Error> {
         let pair = self.provider.credentials().await.map_err(|source| {
-            self.error(ErrorKind::Credentials, NO_CREDENTIALS, source, |_| false)
+            self.error(
+                ErrorKind::Credentials,
+                NO_CREDENTIALS,
+                source,
+                Secrets::none(),
+            )
         })?;
         pair.validate()?;
         self.known.lock().note_pair(&pair);
@@ -74,6 +80,7 @@ impl Exchange {
         let request = TokenRequest {
             credentials,
             rejected,
+            held: None,
         };
         let sent = request.clone();
         // A clone for each exchange, dropped at its end: one instance that was
@@ -85,9 +92,12 @@ impl Exchange {
             self.known.lock().note_token(token);
         }
         outcome.map_err(|source| {
-            self.error(ErrorKind::TokenService, SERVICE_FAILED, source, |text| {
-                sent.is_revealed_by(text)
-            })
+            self.error(
+                ErrorKind::TokenService,
+                SERVICE_FAILED,
+                source,
+                sent.secrets(),
+            )
         })
     }
 
@@ -97,11 +107,11 @@ impl Exchange {
         kind: ErrorKind,
         text: &'static str,
         source: BoxError,
-        reveals: impl Fn(&str) -> bool,
+        secrets: Secrets<'_>,
     ) -> Error {
-        Error::foreign(kind, text, source, |text| {
-            reveals(text) || self.known.lock().is_revealed_by(text)
-        })
+        // A copy, as the error's own code runs: no lock may be held then.
+        let known = self.known.lock().clone();
+        Error::foreign(kind, text, source, &known.and(secrets))
     }
 }
 

@@ -1,17 +1,19 @@
 //! Errors of foreign code: what becomes of their verdict, and of what they say.
 
-use super::{Error, ErrorKind};
-use crate::BoxError;
+use std::borrow::Cow;
+
+use super::{BoxError, Error, ErrorKind};
+use crate::redact::Secrets;
 
 impl Error {
     /// What a token service or a credentials provider failed with: the verdict
-    /// of an [`Error`] in the chain stands, anything else is transient. What
-    /// `reveals` a secret is withheld.
+    /// of an [`Error`] in the chain stands, anything else is transient. What gives
+    /// away one of the `secrets` is withheld.
     pub(crate) fn foreign(
         kind: ErrorKind,
-        text: &'static str,
+        text: impl Into<Cow<'static, str>>,
         source: BoxError,
-        reveals: impl Fn(&str) -> bool,
+        secrets: &Secrets<'_>,
     ) -> Self {
         let error = match source.downcast::<Self>() {
             Ok(own) => *own,
@@ -21,12 +23,13 @@ impl Error {
             }
             .with_source(source),
         };
-        error.withhold(reveals)
+        error.withhold(secrets)
     }
 
     /// Drops the parts that give away a secret. The text is this crate's own.
-    fn withhold(self, reveals: impl Fn(&str) -> bool) -> Self {
-        let is_revealing = |part: &Option<Box<str>>| part.as_deref().is_some_and(&reveals);
+    fn withhold(self, secrets: &Secrets<'_>) -> Self {
+        let reveals = |text: &str| secrets.is_revealed_by(text);
+        let is_revealing = |part: &Option<Box<str>>| part.as_deref().is_some_and(reveals);
         let source = self.inner.source.as_deref();
         let source = source.is_some_and(|source| is_endless(source) || reveals(&full_text(source)));
         let id = is_revealing(&self.inner.id);
@@ -43,7 +46,7 @@ impl Error {
 }
 
 /// The `T` in an error's chain, itself included.
-pub(crate) fn find<'a, T: std::error::Error + 'static>(
+pub(super) fn find<'a, T: std::error::Error + 'static>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> Option<&'a T> {
     causes(error).find_map(|error| error.downcast_ref())

@@ -51,32 +51,13 @@ async fn a_closed_port_is_a_transient_failure_with_its_cause() {
     let error = exchange(service).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.is_transient());
-    assert!(crate::error::find::<io::Error>(&error).is_some());
+    assert!(crate::error::causes(&error).any(|cause| cause.is::<io::Error>()));
 }
 
 #[test]
 fn it_is_made_and_called_outside_a_runtime() {
     let mut service = HttpsTokenService::new(Uri::from_static("http://127.0.0.1:9"));
     drop(service.call(request()));
-}
-
-#[test]
-fn a_bad_certificate_is_found_however_often_io_errors_wrap_it() {
-    let bad = || rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
-    assert!(is_bad_certificate(&bad()));
-    assert!(is_bad_certificate(&io::Error::other(bad())));
-    assert!(is_bad_certificate(&io::Error::other(io::Error::other(
-        bad()
-    ))));
-    let wrapped =
-        Error::new(ErrorKind::Unavailable, "wrapped").with_source(io::Error::other(bad()));
-    assert!(is_bad_certificate(&wrapped));
-    assert!(!is_bad_certificate(&io::Error::other(
-        rustls::Error::HandshakeNotComplete
-    )));
-    assert!(!is_bad_certificate(&io::Error::from(
-        io::ErrorKind::ConnectionRefused
-    )));
 }
 
 // The trust store comes from a variable of the environment where that is how

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fiskil_auth::sandbox::{Fault, HttpsSandbox, Sandbox};
-use fiskil_auth::{BoxError, Credentials, Error, FiskilAuthLayer, Token, TokenClient};
+use fiskil_auth::{
+    BoxError, Credentials, Error, FiskilAuthLayer, Token, TokenClient, TokenRequestBody,
+};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use secrecy::ExposeSecret;
 use tower::{Layer, ServiceExt, service_fn};
 
 use crate::canary::Canaries;
@@ -67,7 +68,7 @@ async fn nothing_that_a_server_echoes_is_shown_or_logged() {
             for body in echoes(echo) {
                 let first = format!(r#"{{"token":"{TOKEN}","expires_in":900}}"#);
                 let mut answers = vec![(status, body), (200, first)];
-                let http = move |_: Request<Full<Bytes>>| {
+                let http = move |_: Request<TokenRequestBody>| {
                     let (status, body) = answers.pop().unwrap_or((500, String::new()));
                     let answer = Response::builder()
                         .status(status)
@@ -166,13 +167,7 @@ async fn hyper_and_rustls_log_no_secret_of_an_exchange_or_a_request() {
     assert_eq!(get().await.unwrap().status(), StatusCode::UNAUTHORIZED);
     assert_eq!(get().await.unwrap().status(), StatusCode::OK);
     note(&mut secrets, layer.tokens().token().await.unwrap());
-    secrets.push(
-        sandbox
-            .credentials()
-            .client_secret()
-            .expose_secret()
-            .to_owned(),
-    );
+    secrets.push(sandbox.credentials().expose_secret().to_owned());
 
     for fault in [
         Fault::Status(StatusCode::INTERNAL_SERVER_ERROR),

@@ -14,7 +14,6 @@ use fiskil_auth::{
 };
 use http::{Request, Response};
 use http_body_util::Full;
-use secrecy::ExposeSecret;
 use tokio::runtime::Runtime;
 use tower::retry::Policy;
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -93,7 +92,7 @@ pub(crate) const PRINTED: &[Printer] = &[
 /// The secrets that those values have.
 pub(crate) fn canaries() -> Canaries {
     let pair = SANDBOX.credentials();
-    Canaries::new([SECRET, TOKEN]).and_generated([pair.client_secret().expose_secret()])
+    Canaries::new([SECRET, TOKEN]).and_generated([pair.expose_secret()])
 }
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -111,7 +110,7 @@ static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| {
 
 fn exchange(sandbox: &Sandbox) -> Response<fiskil_auth::sandbox::SandboxBody> {
     let pair = sandbox.credentials();
-    let secret = pair.client_secret().expose_secret();
+    let secret = pair.expose_secret();
     let request = Request::post("/v1/token")
         .header("authorization", format!("Bearer {TOKEN}"))
         .body(Full::<Bytes>::from(format!("{secret} {SECRET}")));
@@ -151,7 +150,7 @@ fn watched() -> Answer {
 /// The answer for want of a token, whose service says what it knows.
 fn failed() -> Result<Answer, Infallible> {
     let service = service_fn(async |request: TokenRequest| {
-        let secret = request.credentials.client_secret().expose_secret();
+        let secret = request.credentials.expose_secret();
         Err::<Token, BoxError>(format!("no token for {secret}").into())
     });
     let layer = FiskilAuthLayer::with_token_service(credentials(), service);
