@@ -20,15 +20,38 @@ use tower::retry::Retry;
 use tower_service::Service;
 
 use self::attempts::Attempts;
+use crate::fiskil;
+use crate::origin::Base;
 use crate::{Error, ErrorKind, Token, TokenClient, TokenRequest, TokenRequestBody, tls};
 
-/// The token service under `FiskilAuthLayer::new`: exchanges over HTTPS, in up
-/// to three attempts.
+/// The token service under [`FiskilAuthLayer::new`](crate::FiskilAuthLayer::new):
+/// exchanges over HTTPS, in up to three attempts as long as the failure is
+/// transient.
 ///
-/// Its client is made by the first exchange, so that making the service can't
-/// fail and needs no runtime. If that can't be done, the next one tries again.
+/// For what stands between it and a layer, such as a metric or a cache of your
+/// own, and for a platform with credentials for each tenant: the layers of all
+/// tenants can have clones of one service, which share one TLS set-up.
+///
+/// ```
+/// use fiskil_auth::{Credentials, FiskilAuthLayer, HttpsTokenService};
+///
+/// let exchanges = HttpsTokenService::new();
+/// let [one, another] = ["tenant-1", "tenant-2"].map(|id| {
+///     let credentials = Credentials::new(id, "secret");
+///     FiskilAuthLayer::with_token_service(credentials, exchanges.clone())
+/// });
+/// # drop((one, another));
+/// ```
+///
+/// It speaks HTTP/1.1 over TLS 1.2 or 1.3, trusts what the platform trusts, keeps
+/// no idle connection, and reads no proxy variables. Its client is made by the
+/// first exchange: if that can't be done, it fails with
+/// [`ErrorKind::Configuration`], and the next exchange tries again. Which TLS
+/// provider it uses: [the crate's page](crate#tls-provider).
+///
+/// Answers and failures: as [`TokenClient`] has them.
 #[derive(Clone, Debug)]
-pub(crate) struct HttpsTokenService {
+pub struct HttpsTokenService {
     endpoint: Uri,
     client: Arc<OnceLock<HttpsTokenClient>>,
 }
@@ -37,8 +60,27 @@ type HttpsTokenClient = Retry<Attempts, TokenClient<HttpsClient>>;
 type HttpsClient = Client<HttpsConnector<HttpConnector>, TokenRequestBody>;
 
 impl HttpsTokenService {
-    /// A service for an endpoint whose origin was checked before.
-    pub(crate) fn new(endpoint: Uri) -> Self {
+    /// A service for `https://api.fiskil.com/v1/token`. Does no I/O and needs no
+    /// runtime.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::at(Uri::from_static(fiskil::TOKEN_ENDPOINT))
+    }
+
+    /// A service for `{base}/v1/token`. The layer lets tokens go to
+    /// `https://api.fiskil.com` only, until it is
+    /// [told otherwise](crate::FiskilAuthLayer::allow_origin).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`], as for
+    /// [`FiskilAuthLayer::with_base_url`](crate::FiskilAuthLayer::with_base_url).
+    pub fn with_base_url(base: impl TryInto<Uri>) -> Result<Self, Error> {
+        Ok(Self::at(Base::parse(base)?.token_endpoint))
+    }
+
+    /// A service for an endpoint that was checked before.
+    pub(crate) fn at(endpoint: Uri) -> Self {
         Self {
             endpoint,
             client: Arc::new(OnceLock::new()),
@@ -56,6 +98,12 @@ impl HttpsTokenService {
             TokenClient::at(http, self.endpoint.clone()),
         );
         Ok(self.client.get_or_init(|| client).clone())
+    }
+}
+
+impl Default for HttpsTokenService {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -152,6 +152,7 @@ mod token;
 pub use self::body::ResponseBody;
 pub use self::cache::{Status, TokenCache};
 #[cfg(feature = "client")]
+#[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub use self::client::{TokenClient, TokenRequestBody};
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
@@ -162,6 +163,9 @@ pub use self::credentials::{
 pub use self::error::{BoxError, Error, ErrorKind};
 pub use self::error_for_auth::error_for_auth;
 pub use self::future::ResponseFuture;
+#[cfg(feature = "https")]
+#[cfg_attr(docsrs, doc(cfg(feature = "https")))]
+pub use self::https::HttpsTokenService;
 pub use self::layer::FiskilAuthLayer;
 pub use self::service::FiskilAuth;
 pub use self::token::{Token, TokenRequest};

@@ -69,16 +69,20 @@ impl Origin {
         }
     }
 
+    /// Whether the URI of a request names this origin in its common spelling: in
+    /// lower case, and without the scheme's own port.
+    #[inline]
+    pub(crate) fn is_spelled(&self, scheme: &Scheme, authority: &Authority) -> bool {
+        *authority.as_str() == *self.authority && *scheme == self.scheme
+    }
+
     /// Whether the URI of a request names this origin, and no user. The spelling
     /// of the host counts, but for its case.
     pub(crate) fn contains(&self, scheme: &Scheme, authority: &Authority) -> bool {
-        // The common spelling first: taking an authority apart costs as much as
-        // all the rest of a request's way.
         *scheme == self.scheme
-            && (*authority.as_str() == *self.authority
-                || !has_userinfo(authority)
-                    && authority.host().eq_ignore_ascii_case(&self.host)
-                    && effective_port(scheme, authority) == Some(self.port))
+            && !has_userinfo(authority)
+            && authority.host().eq_ignore_ascii_case(&self.host)
+            && effective_port(scheme, authority) == Some(self.port)
     }
 
     /// Whether a plain HTTP request is this HTTPS origin with the encryption
@@ -97,16 +101,44 @@ impl fmt::Display for Origin {
     }
 }
 
-/// `path` beneath a base URL, whose own path is kept.
+/// What follows from a base URL.
 #[cfg(feature = "https")]
-pub(crate) fn join(base: &Uri, path: &str) -> Result<Uri, Error> {
-    if base.query().is_some() {
-        return Err(refused("the base URL must not have a query"));
+#[derive(Debug)]
+pub(crate) struct Base {
+    pub(crate) origin: Origin,
+    pub(crate) token_endpoint: Uri,
+}
+
+#[cfg(feature = "https")]
+impl Base {
+    /// The path of the URL is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] as for [`Origin::configured`], for a query,
+    /// and for a URL that is the token endpoint's own.
+    pub(crate) fn parse(base: impl TryInto<Uri>) -> Result<Self, Error> {
+        let base = parse(base)?;
+        let origin = Origin::configured(&base)?;
+        if base.query().is_some() {
+            return Err(refused("the base URL must not have a query"));
+        }
+        let path = base.path().trim_end_matches('/');
+        if path.ends_with(fiskil::TOKEN_PATH) {
+            return Err(refused(
+                "the base URL must not end in /v1/token: that is added to it",
+            ));
+        }
+        let path = format!("{path}{}", fiskil::TOKEN_PATH);
+        let mut parts = base.into_parts();
+        parts.path_and_query = path.try_into().ok();
+        let token_endpoint =
+            Uri::from_parts(parts).map_err(|_| refused("the base URL's path can't be used"))?;
+        Ok(Self {
+            origin,
+            token_endpoint,
+        })
     }
-    let mut parts = base.clone().into_parts();
-    let path = format!("{}{path}", base.path().trim_end_matches('/'));
-    parts.path_and_query = path.try_into().ok();
-    Uri::from_parts(parts).map_err(|_| refused("the base URL's path can't be used"))
 }
 
 /// The URI that a caller passed.
@@ -114,6 +146,17 @@ pub(crate) fn parse(uri: impl TryInto<Uri>) -> Result<Uri, Error> {
     // The parser's error is dropped: the text may have had a password in it.
     uri.try_into()
         .map_err(|_| refused("this is not a URI; https://proxy.example is one"))
+}
+
+/// The origin that a request's URI names, as it is spelled there, for a message:
+/// without a user name or password.
+pub(crate) fn name(uri: &Uri) -> String {
+    let authority = uri.authority().map_or("", Authority::as_str);
+    let (_, host_and_port) = authority.rsplit_once('@').unwrap_or(("", authority));
+    match uri.scheme() {
+        Some(scheme) => format!("{scheme}://{host_and_port}"),
+        None => host_and_port.to_owned(),
+    }
 }
 
 pub(crate) fn has_userinfo(authority: &Authority) -> bool {

@@ -49,9 +49,10 @@ where
         match self.auth.scope.judge(&request) {
             Pass::WithToken => {}
             Pass::Untouched => return ResponseFuture::untouched(self.inner.call(request)),
-            Pass::Refused(error) => {
+            Pass::Forbidden(forbidden) => {
+                self.auth.scope.warn_of(&forbidden);
                 self.give_back();
-                return ResponseFuture::failed(error, &request);
+                return ResponseFuture::failed(forbidden.to_error(), &request);
             }
         }
         match self.auth.tokens.ready() {

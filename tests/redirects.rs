@@ -134,7 +134,7 @@ async fn above_every_hop_is_judged_by_itself() {
         (&[A, USER_A, A], &["t1", "nothing", "t1"]),
         (&[A, PLAIN_B, B], &["t1", "nothing", "nothing"]),
     ] {
-        let (seen, status) = above(layer(), route).await;
+        let (seen, status) = above(layer().pass_other_origins(), route).await;
         assert_eq!(
             (&seen[..], status),
             (&expected.map_to_owned()[..], OK),

@@ -9,8 +9,9 @@ use bytes::Bytes;
 use fiskil_auth::retry::{RetryUnauthorized, Wait};
 use fiskil_auth::sandbox::{Fault, Sandbox};
 use fiskil_auth::{
-    BoxError, Credentials, CredentialsFile, Error, FiskilAuthLayer, Token, TokenClient,
-    TokenRequest, error_for_auth,
+    BoxError, BoxProvideCredentials, Credentials, CredentialsFile, CredentialsFiles, Error,
+    FiskilAuthLayer, HttpsTokenService, Token, TokenClient, TokenRequest, TokenRequestBody,
+    error_for_auth,
 };
 use http::{Request, Response};
 use http_body_util::Full;
@@ -35,12 +36,21 @@ type Printer = (&'static str, fn() -> String);
 
 pub(crate) const PRINTED: &[Printer] = &[
     prints!(BoxError, error().into()),
+    prints!(
+        BoxProvideCredentials,
+        BoxProvideCredentials::new(credentials())
+    ),
     prints!(Credentials, credentials()),
     prints!(CredentialsFile, CredentialsFile::new("/vault/fiskil.json")),
+    prints!(
+        CredentialsFiles,
+        CredentialsFiles::new("/vault/id", "/vault/secret")
+    ),
     prints!(Error, error()),
     prints!(ErrorKind, error().kind()),
     prints!(FiskilAuth<_>, layer().layer(service_fn(api))),
     prints!(FiskilAuthLayer, layer()),
+    prints!(HttpsTokenService, HttpsTokenService::new()),
     prints!(ResponseBody<_>, watched().into_body()),
     prints!(
         ResponseFuture<_, _>,
@@ -53,8 +63,10 @@ pub(crate) const PRINTED: &[Printer] = &[
     prints!(TokenRequest, {
         let mut request = TokenRequest::new(credentials());
         request.rejected = Some(token());
+        request.held = Some(token());
         request
     }),
+    prints!(TokenRequestBody, token_request().into_body()),
     // A function, for what it returns.
     ("error_for_auth", || {
         format!("{:?}", error_for_auth(failed()).unwrap_err())
@@ -86,6 +98,10 @@ pub(crate) const PRINTED: &[Printer] = &[
     ),
     prints!(sandbox::Sandbox, SANDBOX.clone()),
     prints!(sandbox::SandboxBody, exchange(&SANDBOX).into_body()),
+    prints!(sandbox::SandboxClient<_>, {
+        let server = RUNTIME.block_on(SANDBOX.serve_https()).unwrap();
+        server.client::<Full<Bytes>>()
+    }),
     prints!(sandbox::SandboxService, SANDBOX.service()),
 ];
 
@@ -116,6 +132,18 @@ fn exchange(sandbox: &Sandbox) -> Response<fiskil_auth::sandbox::SandboxBody> {
         .body(Full::<Bytes>::from(format!("{secret} {SECRET}")));
     let answer = sandbox.service().oneshot(request.unwrap());
     RUNTIME.block_on(answer).unwrap()
+}
+
+/// What a `TokenClient` sends, and what any layer that logs it would show.
+fn token_request() -> Request<TokenRequestBody> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let http = service_fn(move |request: Request<TokenRequestBody>| {
+        sender.send(request).unwrap();
+        async { Err::<Response<Full<Bytes>>, BoxError>("no".into()) }
+    });
+    let exchange = TokenClient::new(http).oneshot(TokenRequest::new(credentials()));
+    RUNTIME.block_on(exchange).unwrap_err();
+    receiver.recv().unwrap()
 }
 
 fn credentials() -> Credentials {
