@@ -29,6 +29,21 @@ impl<S> FiskilAuth<S> {
     pub(crate) fn new(inner: S, auth: Arc<Auth>) -> Self {
         Self { inner, auth }
     }
+
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service. What it is sent by this way carries no token.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Gives the inner service back.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
 }
 
 impl<S, B, R> Service<Request<B>> for FiskilAuth<S>
