@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 
-pub(crate) use self::foreign::causes;
 #[cfg(feature = "https")]
 pub(crate) use self::tls::{is_bad_certificate, is_other_protocol};
 use crate::time::{DAY, now};

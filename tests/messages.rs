@@ -6,6 +6,9 @@
 //! still.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -154,6 +157,61 @@ async fn a_failure_that_is_held_back_says_when_it_goes_on() {
     assert_eq!(next.status(), Some(StatusCode::TOO_MANY_REQUESTS));
     tokio::time::advance(Duration::from_secs(60)).await;
     assert!(!first.to_string().contains("again"), "{first}");
+}
+
+/// An error whose text has its source's text in it.
+#[derive(Debug)]
+struct Telling(io::Error);
+
+impl fmt::Display for Telling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot connect: {}", self.0)
+    }
+}
+
+impl std::error::Error for Telling {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cause_stands_once_in_the_log_however_often_it_is_told() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_writer({
+        let log = log.clone();
+        move || log.clone()
+    });
+    let _guard = tracing::subscriber::set_default(subscriber.with_ansi(false).finish());
+    let http = service_fn(|_: Request<TokenRequestBody>| async {
+        let cause = io::Error::other(Telling(io::Error::other("the cable is cut")));
+        Err::<Response<Full<Bytes>>, BoxError>(cause.into())
+    });
+    let pair = Credentials::new("client-1", "hush-hush");
+    let layer = FiskilAuthLayer::with_token_service(pair, TokenClient::new(http));
+    layer.tokens().token().await.unwrap_err();
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(
+        text.matches("cannot connect: the cable is cut").count(),
+        1,
+        "{text}"
+    );
+    assert_eq!(text.matches("the cable is cut").count(), 1, "{text}");
+}
+
+/// What this thread logs.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! What an operator sees of an exchange: one tracing event.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -8,7 +7,6 @@ use tracing::{error, info, warn};
 
 use super::flight::Landing;
 use crate::Error;
-use crate::error::causes;
 
 /// One exchange, at its end.
 #[derive(Debug)]
@@ -56,7 +54,7 @@ fn failed(failure: &Error, duration_ms: u64, generation: u64) {
     let kind = failure.kind();
     let status = failure.status().as_ref().map(StatusCode::as_u16);
     let (error_id, error_name) = (failure.error_id(), failure.error_name());
-    let cause = cause(failure);
+    let cause = failure.cause();
     let retry_after_s = failure.retry_after().map(|left| left.as_secs_f64());
     if failure.is_transient() {
         warn!(
@@ -69,19 +67,6 @@ fn failed(failure: &Error, duration_ms: u64, generation: u64) {
             retry_after_s, error = %failure, cause, "token exchange failed"
         );
     }
-}
-
-/// The sources, which hold no secret.
-fn cause(failure: &Error) -> Option<String> {
-    let causes: Vec<_> = causes(failure).skip(1).map(text).collect();
-    (!causes.is_empty()).then(|| causes.join(": "))
-}
-
-/// Not `to_string`, which panics where a foreign `fmt` fails.
-fn text(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = String::new();
-    let _ = write!(text, "{error}");
-    text
 }
 
 const TARGET: &str = "fiskil_auth";

@@ -26,6 +26,20 @@ impl Error {
         error.withhold(secrets)
     }
 
+    /// The texts of its sources in one line, each once: an `io::Error` says the
+    /// same as what it wraps, and many errors repeat their source's text.
+    pub(crate) fn cause(&self) -> Option<String> {
+        let mut said = text_of(self);
+        let own = said.len();
+        for text in causes(self).skip(1).map(text_of) {
+            if !said.contains(&text) {
+                said.push_str(": ");
+                said.push_str(&text);
+            }
+        }
+        said.get(own..)?.strip_prefix(": ").map(str::to_owned)
+    }
+
     /// Drops the parts that give away a secret. The text is this crate's own.
     fn withhold(self, secrets: &Secrets<'_>) -> Self {
         let reveals = |text: &str| secrets.is_revealed_by(text);
@@ -54,7 +68,7 @@ pub(super) fn find<'a, T: std::error::Error + 'static>(
 
 /// An error, its source, and so on. An `io::Error` that wraps another gives its
 /// source, not that error itself, so such a one is looked into.
-pub(crate) fn causes<'a>(
+fn causes<'a>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
     std::iter::successors(Some(error), |&error| {
@@ -65,6 +79,14 @@ pub(crate) fn causes<'a>(
         }
     })
     .take(MAX_CAUSES)
+}
+
+/// Not `to_string`, which panics where a foreign `fmt` fails.
+fn text_of(error: &(dyn std::error::Error + 'static)) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    let _ = write!(text, "{error}");
+    text
 }
 
 /// Whether there is more than would be looked at.
