@@ -1,7 +1,8 @@
 //! The default client against servers on loopback. Real time: sockets don't
 //! know of a paused clock.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod provider;
 mod security;
 mod tls;
 
