@@ -24,9 +24,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fiskil_auth::sandbox::{Fault, Sandbox, SandboxBody};
-use fiskil_auth::{BoxError, Credentials, FiskilAuthLayer, Token, TokenClient, TokenRequest};
+use fiskil_auth::{
+    BoxError, Credentials, FiskilAuthLayer, Token, TokenClient, TokenRequest, TokenRequestBody,
+};
 use http::{Request, Response, StatusCode, header::AUTHORIZATION};
-use http_body_util::{Empty, Full};
+use http_body_util::Empty;
 use timeline::{Answer, Timeline};
 use tokio::time::{Instant, sleep};
 use tower::util::BoxCloneService;
@@ -38,7 +40,7 @@ const REQUESTS_PER_SECOND: u32 = 4;
 const EXCHANGE: Duration = Duration::from_millis(400);
 
 type Notes = Arc<Mutex<Timeline>>;
-type Http = BoxCloneService<Request<Full<Bytes>>, Response<SandboxBody>, BoxError>;
+type Http = BoxCloneService<Request<TokenRequestBody>, Response<SandboxBody>, BoxError>;
 /// An API, or a stack on it.
 type Api = BoxCloneService<Request<Empty<Bytes>>, Response<()>, BoxError>;
 type TokenService = BoxCloneService<TokenRequest, Token, BoxError>;
@@ -118,7 +120,7 @@ async fn run(
 /// The sandbox's token endpoint, with each exchange noted.
 fn noting_exchanges(sandbox: &Sandbox, notes: &Notes, from: Instant) -> Http {
     let (sandbox, notes) = (sandbox.clone(), notes.clone());
-    BoxCloneService::new(service_fn(move |request: Request<Full<Bytes>>| {
+    BoxCloneService::new(service_fn(move |request: Request<TokenRequestBody>| {
         let (at, notes) = (from.elapsed(), notes.clone());
         let answer = sandbox.service().call(request);
         async move {

@@ -10,7 +10,7 @@ use fiskil_auth::{BoxError, error_for_auth};
 use http::{Request, Response};
 use reqwest::redirect::Policy;
 use reqwest::{Body, Client};
-use support::{Fiskil, Outcome, check, platform_tls};
+use support::{Fiskil, Outcome, check};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 #[tokio::main]
@@ -49,14 +49,8 @@ async fn main() -> Outcome<()> {
 fn client(fiskil: &Fiskil) -> Outcome<Client> {
     // Redirects are followed beneath the layer, with reqwest's own rule for the
     // `Authorization` header. Fiskil's API has none: refuse them.
-    let builder = Client::builder().redirect(Policy::none());
-    Ok(match fiskil.certificate_pem() {
-        None => builder.tls_backend_preconfigured(platform_tls()?),
-        Some(pem) => {
-            // reqwest is built without a TLS provider of its own here.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            builder.tls_certs_only([reqwest::Certificate::from_pem(pem.as_bytes())?])
-        }
-    }
-    .build()?)
+    Ok(Client::builder()
+        .redirect(Policy::none())
+        .tls_backend_preconfigured(fiskil.tls()?)
+        .build()?)
 }

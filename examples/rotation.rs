@@ -13,14 +13,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fiskil_auth::sandbox::{HttpsSandbox, Sandbox};
+use fiskil_auth::sandbox::{HttpsSandbox, Sandbox, SandboxClient};
 use fiskil_auth::{Credentials, CredentialsFile, FiskilAuth, FiskilAuthLayer, TokenCache};
 use fiskil_auth::{ProvideCredentials, TokenClient};
 use futures_util::future::{try_join, try_join_all};
 use http::{Request, StatusCode};
 use http_body_util::Full;
-use secrecy::ExposeSecret;
-use support::{HttpsClient, Outcome, check, step};
+use support::{Outcome, check, step};
 use tokio::time::{sleep, timeout};
 use tower::{ServiceBuilder, ServiceExt};
 
@@ -94,7 +93,7 @@ async fn rotate(mount: &Mount) -> Outcome<()> {
 
 /// A client of Fiskil's API, and the token that its requests share.
 struct Api {
-    client: FiskilAuth<HttpsClient<Full<Bytes>>>,
+    client: FiskilAuth<SandboxClient<Full<Bytes>>>,
     base: String,
     tokens: TokenCache,
     requests: AtomicU32,
@@ -177,7 +176,7 @@ impl Mount {
     fn write(&self, pair: &Credentials) -> Outcome<()> {
         let content = serde_json::json!({
             "client_id": pair.client_id(),
-            "client_secret": pair.client_secret().expose_secret(),
+            "client_secret": pair.expose_secret(),
         });
         let next = self.folder.join("next");
         write_privately(&next, &content.to_string())?;

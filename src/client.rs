@@ -5,18 +5,23 @@ mod body;
 mod refusal;
 mod request;
 mod retry_after;
+mod token_request_body;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body::Body;
-use http_body_util::Full;
 use tower_service::Service;
 
+pub use self::token_request_body::TokenRequestBody;
+#[cfg(feature = "https")]
+use crate::error::{is_bad_certificate, is_other_protocol};
+use crate::fiskil;
 use crate::origin::{self, Origin};
+use crate::redact::Secrets;
+use crate::shown::shown;
 use crate::{BoxError, Error, ErrorKind, Token, TokenRequest};
 
 /// A token service that asks Fiskil's token endpoint, over the HTTP client
@@ -24,9 +29,8 @@ use crate::{BoxError, Error, ErrorKind, Token, TokenRequest};
 /// are layered on it.
 ///
 /// It sends the client id and secret as JSON in one `POST` and never follows a
-/// redirect; nor may the HTTP client, as the secret would go along, nor may that
-/// log the request, whose `Debug` prints its body. It doesn't
-/// try again by itself: layer `tower::retry` on it for that.
+/// redirect; nor may the HTTP client, as the secret would go along. It doesn't try
+/// again by itself: layer `tower::retry` on it for that.
 ///
 /// ```
 /// use fiskil_auth::{Credentials, Token, TokenClient, TokenRequest};
@@ -60,7 +64,7 @@ impl<C> TokenClient<C> {
     /// it](https://docs.fiskil.com/data-api/api-reference/authentication),
     /// over the given HTTP service.
     pub fn new(http: C) -> Self {
-        Self::at(http, Uri::from_static(ENDPOINT))
+        Self::at(http, Uri::from_static(fiskil::TOKEN_ENDPOINT))
     }
 
     /// Sends to another endpoint. The URI is used as it is, so its path must be
@@ -90,7 +94,7 @@ impl<C> TokenClient<C> {
 
 impl<C, R> Service<TokenRequest> for TokenClient<C>
 where
-    C: Service<Request<Full<Bytes>>, Response = Response<R>>,
+    C: Service<Request<TokenRequestBody>, Response = Response<R>>,
     C::Error: Into<BoxError>,
     C::Future: Send + 'static,
     R: Body + Send + 'static,
@@ -105,40 +109,42 @@ where
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.http
             .poll_ready(cx)
-            .map_err(|error| unreachable(error.into(), |_| false))
+            .map_err(|error| unreachable(&self.endpoint, error.into(), &Secrets::none()))
     }
 
     fn call(&mut self, request: TokenRequest) -> Self::Future {
         let response = request::build(&self.endpoint, &request.credentials)
             .map(|message| self.http.call(message));
+        let endpoint = self.endpoint.clone();
         Box::pin(async move {
             let response = response?
                 .await
-                .map_err(|error| unreachable(error.into(), |text| request.is_revealed_by(text)))?;
-            answer::read(response, &request).await
+                .map_err(|error| unreachable(&endpoint, error.into(), &request.secrets()))?;
+            answer::read(response, &request, &endpoint).await
         })
     }
 }
 
-fn unreachable(error: BoxError, reveals: impl Fn(&str) -> bool) -> Error {
-    #[cfg(feature = "_https")]
-    if crate::https::is_bad_certificate(error.as_ref()) {
-        return Error::foreign(
-            ErrorKind::Certificate,
-            "the token endpoint's certificate is not trusted: \
-             check the trust store, the host and the clock",
-            error,
-            reveals,
-        )
-        .transient(false);
+fn unreachable(endpoint: &Uri, error: BoxError, secrets: &Secrets<'_>) -> Error {
+    let endpoint = shown(endpoint);
+    #[cfg(feature = "https")]
+    if is_bad_certificate(error.as_ref()) {
+        let text = format!(
+            "the certificate of {endpoint} is not trusted: check the trust store, the host and the clock"
+        );
+        return Error::foreign(ErrorKind::Certificate, text, error, secrets).transient(false);
     }
-    Error::foreign(
-        ErrorKind::Unavailable,
-        "the token endpoint can't be reached: check DNS, the network and the firewall \
-         (proxy variables are not read)",
-        error,
-        reveals,
-    )
+    #[cfg(feature = "https")]
+    if is_other_protocol(error.as_ref()) {
+        let text = format!(
+            "what answers at {endpoint} does not speak TLS, as a port for plain HTTP does not: \
+             check the port"
+        );
+        return Error::foreign(ErrorKind::Unavailable, text, error, secrets);
+    }
+    let text = format!(
+        "{endpoint} can't be reached: check DNS, the network and the firewall \
+         (proxy variables are not read)"
+    );
+    Error::foreign(ErrorKind::Unavailable, text, error, secrets)
 }
-
-pub(crate) const ENDPOINT: &str = "https://api.fiskil.com/v1/token";

@@ -1,6 +1,8 @@
 //! The one error of this crate: opaque, cheap to clone, and free of secrets.
 
 mod foreign;
+#[cfg(feature = "https")]
+mod tls;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,10 +11,12 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 
-pub(crate) use self::foreign::causes;
-#[cfg(feature = "_https")]
-pub(crate) use self::foreign::find;
-use crate::BoxError;
+#[cfg(feature = "https")]
+pub(crate) use self::tls::{is_bad_certificate, is_other_protocol};
+use crate::time::{DAY, now};
+
+/// Any error, boxed.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a request could not be given a token.
 ///
@@ -97,9 +101,8 @@ impl Error {
     /// The time left until another exchange may be tried, or `None` where
     /// nothing holds it back. Counted from the call, not from the failure.
     pub fn retry_after(&self) -> Option<Duration> {
-        let now = tokio::time::Instant::now().into_std();
         self.retry_at
-            .map(|at| at.saturating_duration_since(now))
+            .map(|at| at.saturating_duration_since(now()))
             .filter(|left| !left.is_zero())
     }
 
@@ -147,8 +150,7 @@ impl Error {
     /// five minutes.
     #[must_use]
     pub fn with_retry_after(self, wait: Duration) -> Self {
-        let now = tokio::time::Instant::now().into_std();
-        self.with_retry_at(Some(now.checked_add(wait.min(DAY)).unwrap_or(now)))
+        self.with_retry_at(now().checked_add(wait.min(DAY)))
     }
 
     pub(crate) fn new(kind: ErrorKind, text: impl Into<Cow<'static, str>>) -> Self {
@@ -226,20 +228,27 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.inner.text)?;
+        let status = self.inner.status.as_ref().map(StatusCode::as_str);
+        let again = self
+            .retry_after()
+            .map(|left| format!("{} s", seconds(left)));
         let details = [
-            ("status", self.inner.status.as_ref().map(StatusCode::as_str)),
+            ("status", status),
             ("error name", self.error_name()),
             ("error id", self.error_id()),
+            ("again in", again.as_deref()),
         ];
-        let mut open = false;
+        let mut separator = " (";
         for (label, value) in details {
             if let Some(value) = value {
-                f.write_str(if open { ", " } else { " (" })?;
-                write!(f, "{label} {value}")?;
-                open = true;
+                write!(f, "{separator}{label} {value}")?;
+                separator = ", ";
             }
         }
-        if open { f.write_str(")") } else { Ok(()) }
+        match separator {
+            ", " => f.write_str(")"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -264,6 +273,10 @@ impl std::error::Error for Error {
     }
 }
 
-const OTHER: &str = "the token service or the credentials provider failed: see the source";
+/// Rounded up: at 0 it would be too early.
+fn seconds(duration: Duration) -> u64 {
+    let rest = u64::from(duration.subsec_nanos() > 0);
+    duration.as_secs().saturating_add(rest)
+}
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const OTHER: &str = "the token service or the credentials provider failed: see the source";

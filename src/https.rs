@@ -2,16 +2,13 @@
 
 mod attempts;
 
-use std::error::Error as StdError;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::Uri;
-use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -23,25 +20,67 @@ use tower::retry::Retry;
 use tower_service::Service;
 
 use self::attempts::Attempts;
-use crate::{Error, ErrorKind, Token, TokenClient, TokenRequest};
+use crate::fiskil;
+use crate::origin::Base;
+use crate::{Error, ErrorKind, Token, TokenClient, TokenRequest, TokenRequestBody, tls};
 
-/// The token service under `FiskilAuthLayer::new`: exchanges over HTTPS, in up
-/// to three attempts.
+/// The token service under [`FiskilAuthLayer::new`](crate::FiskilAuthLayer::new):
+/// exchanges over HTTPS, in up to three attempts as long as the failure is
+/// transient.
 ///
-/// Its client is made by the first exchange, so that making the service can't
-/// fail and needs no runtime. If that can't be done, the next one tries again.
+/// For what stands between it and a layer, such as a metric or a cache of your
+/// own, and for a platform with credentials for each tenant: the layers of all
+/// tenants can have clones of one service, which share one TLS set-up.
+///
+/// ```
+/// use fiskil_auth::{Credentials, FiskilAuthLayer, HttpsTokenService};
+///
+/// let exchanges = HttpsTokenService::new();
+/// let [one, another] = ["tenant-1", "tenant-2"].map(|id| {
+///     let credentials = Credentials::new(id, "secret");
+///     FiskilAuthLayer::with_token_service(credentials, exchanges.clone())
+/// });
+/// # drop((one, another));
+/// ```
+///
+/// It speaks HTTP/1.1 over TLS 1.2 or 1.3, trusts what the platform trusts, keeps
+/// no idle connection, and reads no proxy variables. Its client is made by the
+/// first exchange: if that can't be done, it fails with
+/// [`ErrorKind::Configuration`], and the next exchange tries again. Which TLS
+/// provider it uses: [the crate's page](crate#tls-provider).
+///
+/// Answers and failures: as [`TokenClient`] has them.
 #[derive(Clone, Debug)]
-pub(crate) struct HttpsTokenService {
+pub struct HttpsTokenService {
     endpoint: Uri,
     client: Arc<OnceLock<HttpsTokenClient>>,
 }
 
 type HttpsTokenClient = Retry<Attempts, TokenClient<HttpsClient>>;
-type HttpsClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+type HttpsClient = Client<HttpsConnector<HttpConnector>, TokenRequestBody>;
 
 impl HttpsTokenService {
-    /// A service for an endpoint whose origin was checked before.
-    pub(crate) fn new(endpoint: Uri) -> Self {
+    /// A service for `https://api.fiskil.com/v1/token`. Does no I/O and needs no
+    /// runtime.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::at(Uri::from_static(fiskil::TOKEN_ENDPOINT))
+    }
+
+    /// A service for `{base}/v1/token`. The layer lets tokens go to
+    /// `https://api.fiskil.com` only, until it is
+    /// [told otherwise](crate::FiskilAuthLayer::allow_origin).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`], as for
+    /// [`FiskilAuthLayer::with_base_url`](crate::FiskilAuthLayer::with_base_url).
+    pub fn with_base_url(base: impl TryInto<Uri>) -> Result<Self, Error> {
+        Ok(Self::at(Base::parse(base)?.token_endpoint))
+    }
+
+    /// A service for an endpoint that was checked before.
+    pub(crate) fn at(endpoint: Uri) -> Self {
         Self {
             endpoint,
             client: Arc::new(OnceLock::new()),
@@ -52,19 +91,19 @@ impl HttpsTokenService {
         if let Some(client) = self.client.get() {
             return Ok(client.clone());
         }
-        let http = client().map_err(|error| {
-            Error::new(
-                ErrorKind::Configuration,
-                "TLS can't be set up: install the platform's CA certificates \
-                 (often a package named ca-certificates), or bring an HTTP client of your own",
-            )
-            .with_source(error)
-        })?;
+        let tls = tls::provider().and_then(|provider| client_config(provider).map_err(unusable))?;
+        let http = http_client(tls);
         let client = Retry::new(
             Attempts::default(),
             TokenClient::at(http, self.endpoint.clone()),
         );
         Ok(self.client.get_or_init(|| client).clone())
+    }
+}
+
+impl Default for HttpsTokenService {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -87,19 +126,24 @@ impl Service<TokenRequest> for HttpsTokenService {
     }
 }
 
-/// Whether the server's certificate was refused, anywhere in the chain.
-pub(crate) fn is_bad_certificate(error: &(dyn StdError + 'static)) -> bool {
-    let tls = crate::error::find(error);
-    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
-}
-
-fn client() -> Result<HttpsClient, rustls::Error> {
+fn client_config(provider: Arc<CryptoProvider>) -> Result<ClientConfig, rustls::Error> {
     // TLS 1.3 or 1.2: rustls has nothing older that could be agreed on.
-    let tls = ClientConfig::builder_with_provider(Arc::new(provider()))
+    Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_platform_verifier()?
-        .with_no_client_auth();
+        .with_no_client_auth())
+}
 
+fn unusable(error: rustls::Error) -> Error {
+    Error::new(
+        ErrorKind::Configuration,
+        "TLS can't be set up: install the platform's CA certificates \
+         (often a package named ca-certificates), or bring an HTTP client of your own",
+    )
+    .with_source(error)
+}
+
+fn http_client(tls: ClientConfig) -> HttpsClient {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -112,17 +156,9 @@ fn client() -> Result<HttpsClient, rustls::Error> {
         .wrap_connector(tcp);
 
     // Minutes pass between two exchanges: no server keeps a connection so long.
-    Ok(Client::builder(TokioExecutor::new())
+    Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(0)
-        .build(connector))
-}
-
-/// Named here, as the process default is undecided where both are compiled in.
-fn provider() -> CryptoProvider {
-    #[cfg(feature = "aws-lc-rs")]
-    return rustls::crypto::aws_lc_rs::default_provider();
-    #[cfg(not(feature = "aws-lc-rs"))]
-    rustls::crypto::ring::default_provider()
+        .build(connector)
 }
 
 /// Three attempts that find nobody there end within an exchange's ten seconds.

@@ -6,10 +6,18 @@ use http::Uri;
 use tower_layer::Layer;
 use tower_service::Service;
 
+#[cfg(feature = "https")]
+use crate::environment::variable;
+#[cfg(feature = "https")]
+use crate::https::HttpsTokenService;
+#[cfg(feature = "https")]
+use crate::origin::Base;
 use crate::origin::{self, Origin};
 use crate::scope::Scope;
 use crate::service::{Auth, FiskilAuth};
 use crate::{BoxError, Error, ProvideCredentials, Token, TokenCache, TokenRequest};
+#[cfg(feature = "https")]
+use crate::{Credentials, ErrorKind};
 
 /// Puts a valid Fiskil bearer token on every request of the service that it is
 /// applied to.
@@ -39,12 +47,30 @@ impl FiskilAuthLayer {
     ///
     /// Does no I/O and needs no runtime. Trouble with the TLS set-up is the
     /// first request's error.
-    #[cfg(feature = "_https")]
-    #[cfg_attr(docsrs, doc(cfg(any(feature = "https", feature = "aws-lc-rs"))))]
+    #[cfg(feature = "https")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "https")))]
     #[must_use]
     pub fn new(credentials: impl ProvideCredentials) -> Self {
-        let endpoint = Uri::from_static(crate::client::ENDPOINT);
-        Self::with_token_service(credentials, crate::https::HttpsTokenService::new(endpoint))
+        Self::with_token_service(credentials, HttpsTokenService::new())
+    }
+
+    /// The whole set-up from the environment: [`Credentials::from_env`], and where
+    /// `FISKIL_BASE_URL` is set, [`with_base_url`](Self::with_base_url).
+    ///
+    /// # Errors
+    ///
+    /// Those of the two, naming the variables. A `FISKIL_BASE_URL` that is set and
+    /// empty is one: nobody should get to production by a script's mistake.
+    #[cfg(feature = "https")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "https")))]
+    pub fn from_env() -> Result<Self, Error> {
+        let refused = |text| Error::new(ErrorKind::Configuration, text);
+        let credentials = Credentials::from_env()?;
+        match variable(BASE_URL).map_err(refused)? {
+            None => Ok(Self::new(credentials)),
+            Some(base) => Self::with_base_url(credentials, base.as_str())
+                .map_err(|error| refused(format!("of {BASE_URL}, {error}"))),
+        }
     }
 
     /// Like [`new`](Self::new) for another base than `https://api.fiskil.com`:
@@ -53,18 +79,17 @@ impl FiskilAuthLayer {
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the base
-    /// is not `https://host[:port][/path]` (`http://` is for loopback only), or
-    /// has userinfo or a query.
-    #[cfg(feature = "_https")]
-    #[cfg_attr(docsrs, doc(cfg(any(feature = "https", feature = "aws-lc-rs"))))]
+    /// is not `https://host[:port][/path]` (`http://` is for loopback only), has
+    /// userinfo or a query, or ends in `/v1/token` itself.
+    #[cfg(feature = "https")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "https")))]
     pub fn with_base_url(
         credentials: impl ProvideCredentials,
         base: impl TryInto<Uri>,
     ) -> Result<Self, Error> {
-        let base = origin::parse(base)?;
-        let origin = Origin::configured(&base)?;
-        let service = crate::https::HttpsTokenService::new(origin::join(&base, TOKEN_PATH)?);
-        Ok(Self::build(credentials, service, origin))
+        let base = Base::parse(base)?;
+        let service = HttpsTokenService::at(base.token_endpoint);
+        Ok(Self::build(credentials, service, base.origin))
     }
 
     /// Gets tokens from `service` instead of the default HTTPS client: a
@@ -86,9 +111,11 @@ impl FiskilAuthLayer {
 
     /// Lets the token go to the origin of `uri`, too.
     ///
-    /// Requests whose URI names no origin (axum, tonic) carry the token anyway;
-    /// those that name another origin pass without one, and with whatever
-    /// `Authorization` header they had.
+    /// Requests whose URI names no origin (axum over HTTP/1, tonic) carry the token
+    /// anyway. Those that name another origin are refused: they are answered with
+    /// 502 and [`ErrorKind::Configuration`](crate::ErrorKind::Configuration), and a
+    /// [warning](crate::docs::watching) tells of each of the first sixteen origins.
+    /// See [`pass_other_origins`](Self::pass_other_origins).
     ///
     /// # Errors
     ///
@@ -112,14 +139,28 @@ impl FiskilAuthLayer {
         self
     }
 
+    /// Lets requests for other origins pass, without a token and with whatever
+    /// `Authorization` header they had, instead of refusing them. `CONNECT` is one
+    /// of them, whatever it names.
+    ///
+    /// For clients that serve several APIs, or follow redirects to elsewhere. Not for
+    /// a server's side, where callers choose the URI: with it, they choose whether
+    /// their own `Authorization` goes on. Plain HTTP to an allowed HTTPS origin stays
+    /// refused.
+    #[must_use]
+    pub fn pass_other_origins(mut self) -> Self {
+        Arc::make_mut(&mut self.auth).scope.pass_others();
+        self
+    }
+
     /// For a server's side, such as an `axum::Router` or a tonic server: every
     /// request carries the token, whatever its URI says, and whatever its caller
-    /// sent as `Authorization` is replaced. `CONNECT` alone passes as it is.
+    /// sent as `Authorization` is replaced. `CONNECT` alone is refused.
     ///
     /// Over HTTP/1, requests to a server commonly name no origin, and carry the
     /// token anyway. Over HTTP/2, and from callers that think they speak to a
     /// proxy, they name the server's own host, in the caller's spelling: without
-    /// this they would pass untouched, as requests to a foreign origin do.
+    /// this they would be refused, as requests for other origins are.
     ///
     /// Not for clients: a redirect that is followed would take the token along. Nor
     /// may what is beneath send a request on to where its caller's URI points.
@@ -158,5 +199,5 @@ impl<S> Layer<S> for FiskilAuthLayer {
     }
 }
 
-#[cfg(feature = "_https")]
-const TOKEN_PATH: &str = "/v1/token";
+#[cfg(feature = "https")]
+const BASE_URL: &str = "FISKIL_BASE_URL";

@@ -11,7 +11,7 @@
 //! use fiskil_auth::{Credentials, FiskilAuthLayer};
 //! use tower::ServiceBuilder;
 //!
-//! # #[cfg(feature = "_https")]
+//! # #[cfg(feature = "https")]
 //! # fn stack<C>(client: C) -> Result<(), fiskil_auth::Error> {
 //! let service = ServiceBuilder::new()
 //!     .layer(FiskilAuthLayer::new(Credentials::from_env()?))
@@ -90,13 +90,30 @@
 //!
 //! | feature | default | brings |
 //! |---|---|---|
-//! | `https` | yes | [`FiskilAuthLayer::new`] and `with_base_url`: hyper, rustls with ring, the platform's trust store |
+//! | `https` | yes | [`FiskilAuthLayer::new`] and `with_base_url`: hyper, rustls, the platform's trust store |
+//! | `aws-lc-rs` | yes | the TLS provider that rustls itself has by default |
+//! | `ring` | no | the TLS provider for programs that chose ring, with `default-features = false` |
 //! | `client` | with `https` | [`TokenClient`]: the exchange over an HTTP client of your own; [`CredentialsFile`] |
 //! | `retry` | yes | retry policies, and the attempts of the default HTTPS client |
-//! | `aws-lc-rs` | no | what `https` brings, with aws-lc-rs in the place of ring, also where both are compiled in |
 //! | `sandbox` | no | [`sandbox`]: an in-process Fiskil for tests |
 //!
 //! Without default features the core remains: bring a token service.
+//!
+//! # TLS provider
+//!
+//! rustls panics in code that leaves the choice to it as soon as two providers are
+//! compiled into a program and none is installed for its process. So the default
+//! here is rustls' own, and nothing is added to a program that uses that, or the
+//! defaults of hyper-rustls, tokio-rustls or reqwest. One that chose ring says so:
+//!
+//! ```toml
+//! fiskil-auth = { version = "0.1", default-features = false, features = ["https", "ring"] }
+//! ```
+//!
+//! At run time a provider that is installed for the process comes first (FIPS
+//! builds install theirs), then aws-lc-rs, then ring, whichever is compiled in. The
+//! first exchange decides; with `https` alone and nothing installed its error says
+//! what to do, and the next exchange looks again.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod body;
@@ -107,10 +124,12 @@ mod client;
 mod credentials;
 #[cfg(any(doc, doctest))]
 pub mod docs;
+mod environment;
 mod error;
+mod fiskil;
 mod future;
 mod grpc;
-#[cfg(feature = "_https")]
+#[cfg(feature = "https")]
 mod https;
 #[cfg(feature = "client")]
 mod json;
@@ -126,22 +145,29 @@ mod runtime;
 pub mod sandbox;
 mod scope;
 mod service;
+mod shown;
+mod time;
+#[cfg(feature = "https")]
+mod tls;
 mod token;
 
 pub use self::body::ResponseBody;
 pub use self::cache::{Status, TokenCache};
 #[cfg(feature = "client")]
-pub use self::client::TokenClient;
+#[cfg_attr(docsrs, doc(cfg(feature = "client")))]
+pub use self::client::{TokenClient, TokenRequestBody};
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub use self::credentials::CredentialsFile;
-pub use self::credentials::{Credentials, ProvideCredentials};
-pub use self::error::{Error, ErrorKind};
+pub use self::credentials::{
+    BoxProvideCredentials, Credentials, CredentialsFiles, ProvideCredentials,
+};
+pub use self::error::{BoxError, Error, ErrorKind};
 pub use self::future::ResponseFuture;
+#[cfg(feature = "https")]
+#[cfg_attr(docsrs, doc(cfg(feature = "https")))]
+pub use self::https::HttpsTokenService;
 pub use self::layer::FiskilAuthLayer;
 pub use self::response::error_for_auth;
 pub use self::service::FiskilAuth;
 pub use self::token::{Token, TokenRequest};
-
-/// Any error, boxed.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, fiskil};
 
 /// An origin to which secrets may go: HTTPS, or plain HTTP on loopback.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Origin {
     pub(crate) fn configured(uri: &Uri) -> Result<Self, Error> {
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
             return Err(refused(
-                "the URI needs a scheme and a host, as in https://api.fiskil.com",
+                "the URI needs a scheme and a host, as in https://proxy.example",
             ));
         };
         if has_userinfo(authority) {
@@ -50,9 +50,9 @@ impl Origin {
         Ok(Self::new(scheme, authority.host(), port))
     }
 
-    /// `https://api.fiskil.com`, where Fiskil's API is.
+    /// Where Fiskil's API is.
     pub(crate) fn fiskil() -> Self {
-        Self::new(&Scheme::HTTPS, "api.fiskil.com", HTTPS_PORT)
+        Self::new(&Scheme::HTTPS, fiskil::HOST, HTTPS_PORT)
     }
 
     fn new(scheme: &Scheme, host: &str, port: u16) -> Self {
@@ -69,16 +69,20 @@ impl Origin {
         }
     }
 
+    /// Whether the URI of a request names this origin in its common spelling: in
+    /// lower case, and without the scheme's own port.
+    #[inline]
+    pub(crate) fn is_spelled(&self, scheme: &Scheme, authority: &Authority) -> bool {
+        *authority.as_str() == *self.authority && *scheme == self.scheme
+    }
+
     /// Whether the URI of a request names this origin, and no user. The spelling
     /// of the host counts, but for its case.
     pub(crate) fn contains(&self, scheme: &Scheme, authority: &Authority) -> bool {
-        // The common spelling first: taking an authority apart costs as much as
-        // all the rest of a request's way.
         *scheme == self.scheme
-            && (*authority.as_str() == *self.authority
-                || !has_userinfo(authority)
-                    && authority.host().eq_ignore_ascii_case(&self.host)
-                    && effective_port(scheme, authority) == Some(self.port))
+            && !has_userinfo(authority)
+            && authority.host().eq_ignore_ascii_case(&self.host)
+            && effective_port(scheme, authority) == Some(self.port)
     }
 
     /// Whether a plain HTTP request is this HTTPS origin with the encryption
@@ -97,23 +101,62 @@ impl fmt::Display for Origin {
     }
 }
 
-/// `path` beneath a base URL, whose own path is kept.
-#[cfg(feature = "_https")]
-pub(crate) fn join(base: &Uri, path: &str) -> Result<Uri, Error> {
-    if base.query().is_some() {
-        return Err(refused("the base URL must not have a query"));
+/// What follows from a base URL.
+#[cfg(feature = "https")]
+#[derive(Debug)]
+pub(crate) struct Base {
+    pub(crate) origin: Origin,
+    pub(crate) token_endpoint: Uri,
+}
+
+#[cfg(feature = "https")]
+impl Base {
+    /// The path of the URL is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] as for [`Origin::configured`], for a query,
+    /// and for a URL that is the token endpoint's own.
+    pub(crate) fn parse(base: impl TryInto<Uri>) -> Result<Self, Error> {
+        let base = parse(base)?;
+        let origin = Origin::configured(&base)?;
+        if base.query().is_some() {
+            return Err(refused("the base URL must not have a query"));
+        }
+        let path = base.path().trim_end_matches('/');
+        if path.ends_with(fiskil::TOKEN_PATH) {
+            return Err(refused(
+                "the base URL must not end in /v1/token: that is added to it",
+            ));
+        }
+        let path = format!("{path}{}", fiskil::TOKEN_PATH);
+        let mut parts = base.into_parts();
+        parts.path_and_query = path.try_into().ok();
+        let token_endpoint =
+            Uri::from_parts(parts).map_err(|_| refused("the base URL's path can't be used"))?;
+        Ok(Self {
+            origin,
+            token_endpoint,
+        })
     }
-    let mut parts = base.clone().into_parts();
-    let path = format!("{}{path}", base.path().trim_end_matches('/'));
-    parts.path_and_query = path.try_into().ok();
-    Uri::from_parts(parts).map_err(|_| refused("the base URL's path can't be used"))
 }
 
 /// The URI that a caller passed.
 pub(crate) fn parse(uri: impl TryInto<Uri>) -> Result<Uri, Error> {
     // The parser's error is dropped: the text may have had a password in it.
     uri.try_into()
-        .map_err(|_| refused("this is not a URI; https://api.fiskil.com is one"))
+        .map_err(|_| refused("this is not a URI; https://proxy.example is one"))
+}
+
+/// The origin that a request's URI names, as it is spelled there, for a message:
+/// without a user name or password.
+pub(crate) fn name(uri: &Uri) -> String {
+    let authority = uri.authority().map_or("", Authority::as_str);
+    let (_, host_and_port) = authority.rsplit_once('@').unwrap_or(("", authority));
+    match uri.scheme() {
+        Some(scheme) => format!("{scheme}://{host_and_port}"),
+        None => host_and_port.to_owned(),
+    }
 }
 
 pub(crate) fn has_userinfo(authority: &Authority) -> bool {

@@ -1,30 +1,56 @@
 //! Whether a text gives away a secret.
 
-use zeroize::Zeroizing;
+mod disguises;
 
-/// Whether the text has a piece of one of the secrets in it: eight characters
-/// in a row, or all of a shorter secret; as it is, percent-encoded (RFC 3986,
-/// section 2.1), in base64 (RFC 4648, sections 4 and 5, also as a part of
-/// something longer), in hex, or byte by byte as `Debug` writes a `Vec<u8>`.
-/// Empty secrets are passed over.
-pub(crate) fn reveals(text: &str, secrets: &[&str]) -> bool {
-    let decoded = percent_decoded(text);
-    // As `Debug` and JSON write quotes and backslashes.
-    let unescaped = Text::new(&without_backslashes(text.as_bytes()));
-    let base64 = Text::new(&in_standard_alphabet(&decoded));
-    let plain = [
-        Text::new(text.as_bytes()),
-        Text::new(&decoded),
-        Text::new(&numbers(text)),
-        Text::new(&hex_decoded(text, 0)),
-        Text::new(&hex_decoded(text, 1)),
-    ];
-    secrets.iter().any(|secret| {
-        let secret = secret.as_bytes();
-        plain.iter().any(|text| text.shares_a_piece(secret))
-            || unescaped.shares_a_piece(&without_backslashes(secret))
-            || (0..3).any(|offset| base64.shares_a_piece(&base64_at(offset, secret)))
-    })
+use self::disguises::{
+    base64_at, hex_decoded, in_standard_alphabet, numbers, percent_decoded, without_backslashes,
+};
+
+/// What no text may give away. It borrows: no copy of a secret is made.
+#[derive(Default)]
+pub(crate) struct Secrets<'a> {
+    values: Vec<&'a str>,
+}
+
+impl<'a> Secrets<'a> {
+    /// For where no secret is known yet.
+    pub(crate) fn none() -> Self {
+        Self::default()
+    }
+
+    /// Empty ones are passed over.
+    pub(crate) fn and(mut self, others: impl IntoIterator<Item = &'a str>) -> Self {
+        let others = others.into_iter().filter(|value| !value.is_empty());
+        self.values.extend(others);
+        self
+    }
+
+    /// Whether the text has a piece of one of them in it: eight characters in a
+    /// row, or all of a shorter one; as it is, percent-encoded (RFC 3986, section
+    /// 2.1), in base64 (RFC 4648, sections 4 and 5, also as a part of something
+    /// longer), in hex, or byte by byte as `Debug` writes a `Vec<u8>`.
+    pub(crate) fn is_revealed_by(&self, text: &str) -> bool {
+        if self.values.is_empty() {
+            return false;
+        }
+        let decoded = percent_decoded(text);
+        // As `Debug` and JSON write quotes and backslashes.
+        let unescaped = Text::new(&without_backslashes(text.as_bytes()));
+        let base64 = Text::new(&in_standard_alphabet(&decoded));
+        let plain = [
+            Text::new(text.as_bytes()),
+            Text::new(&decoded),
+            Text::new(&numbers(text)),
+            Text::new(&hex_decoded(text, 0)),
+            Text::new(&hex_decoded(text, 1)),
+        ];
+        self.values.iter().any(|secret| {
+            let secret = secret.as_bytes();
+            plain.iter().any(|text| text.shares_a_piece(secret))
+                || unescaped.shares_a_piece(&without_backslashes(secret))
+                || (0..3).any(|offset| base64.shares_a_piece(&base64_at(offset, secret)))
+        })
+    }
 }
 
 /// A text that is searched, with all its pieces in order.
@@ -58,99 +84,19 @@ impl Text {
     }
 }
 
-fn without_backslashes(text: &[u8]) -> Zeroizing<Vec<u8>> {
-    let others = text.iter().copied().filter(|byte| *byte != b'\\');
-    Zeroizing::new(others.collect())
-}
-
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let (byte, after) = match tail {
-            [high, low, after @ ..] if first == b'%' => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => (high << 4 | low, after),
-                _ => (first, tail),
-            },
-            _ => (first, tail),
-        };
-        decoded.push(byte);
-        rest = after;
-    }
-    decoded
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| value.try_into().ok())
-}
-
-/// The numbers in the text, as bytes; 0 for one that is no byte.
-fn numbers(text: &str) -> Vec<u8> {
-    text.split(|character: char| !character.is_ascii_digit())
-        .filter(|digits| !digits.is_empty())
-        .map(|digits| digits.parse().unwrap_or_default())
-        .collect()
-}
-
-/// What the text is in hex, from its first character on or its second; 0 for
-/// what is no hex.
-fn hex_decoded(text: &str, offset: usize) -> Vec<u8> {
-    let pairs = text.as_bytes().get(offset..).unwrap_or_default().chunks(2);
-    pairs
-        .map(|pair| match pair {
-            [high, low] => hex(*high)
-                .zip(hex(*low))
-                .map_or(0, |(high, low)| high << 4 | low),
-            _ => 0,
-        })
-        .collect()
-}
-
-/// The URL-safe alphabet differs from the standard one in two characters.
-fn in_standard_alphabet(text: &[u8]) -> Vec<u8> {
-    let standard = |byte: &u8| match byte {
-        b'-' => b'+',
-        b'_' => b'/',
-        other => *other,
-    };
-    text.iter().map(standard).collect()
-}
-
-/// The characters that the secret alone decides where it follows `offset`
-/// bytes, modulo three, in something that is base64.
-fn base64_at(offset: usize, secret: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut bytes = Zeroizing::new(vec![0; offset]);
-    bytes.reserve_exact(secret.len());
-    bytes.extend_from_slice(secret);
-
-    let mut characters = Zeroizing::new(Vec::with_capacity(bytes.len().saturating_mul(2)));
-    let (mut bits, mut pending): (u32, u32) = (0, 0);
-    for byte in bytes.iter() {
-        bits = (bits << 8 | u32::from(*byte)) & 0x3fff;
-        pending = pending.saturating_add(8);
-        while pending >= 6 {
-            pending = pending.saturating_sub(6);
-            let index = usize::try_from(bits >> pending & 0x3f).unwrap_or_default();
-            characters.extend(ALPHABET.get(index));
-        }
-    }
-    // The bytes before it have a share in these.
-    let foreign = offset.saturating_mul(8).div_ceil(6).min(characters.len());
-    characters.drain(..foreign);
-    characters
-}
-
 /// Long enough not to occur by chance, too short to be of use.
 const PIECE: usize = 8;
-
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 #[cfg(test)]
 #[allow(clippy::indexing_slicing)]
 mod tests {
     use super::*;
+
+    fn reveals(text: &str, secrets: &[&str]) -> bool {
+        Secrets::none()
+            .and(secrets.iter().copied())
+            .is_revealed_by(text)
+    }
 
     const SECRET: &str = "sk_Zm9v/Yg==?&~qT7x-91";
 

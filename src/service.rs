@@ -37,6 +37,21 @@ impl<S> FiskilAuth<S> {
     pub(crate) fn new(inner: S, auth: Arc<Auth>) -> Self {
         Self { inner, auth }
     }
+
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service. What it is sent by this way carries no token.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Gives the inner service back.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
 }
 
 impl<S, B, R> Service<Request<B>> for FiskilAuth<S>
@@ -57,9 +72,11 @@ where
         match self.auth.scope.judge(&request) {
             Pass::WithToken => {}
             Pass::Untouched => return ResponseFuture::untouched(self.inner.call(request)),
-            Pass::Refused(error) => {
+            Pass::Forbidden(forbidden) => {
+                self.auth.scope.warn_of(&forbidden);
                 self.release_readiness();
-                return ResponseFuture::failed(error, Protocol::of(request.headers()));
+                let protocol = Protocol::of(request.headers());
+                return ResponseFuture::failed(forbidden.to_error(), protocol);
             }
         }
         let tokens = &self.auth.tokens;

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use crate::{Credentials, Error, ErrorKind, redact};
+use crate::redact::Secrets;
+use crate::time::DAY;
+use crate::{Credentials, Error, ErrorKind};
 
 /// A bearer token: a finished, sensitive `Authorization` header value, and how
 /// long it lives.
@@ -46,7 +47,7 @@ impl Token {
         let text = Zeroizing::new([SCHEME, value].concat().into_bytes());
         Ok(Self {
             header: header(text).ok_or_else(|| invalid("the token can't be sent in a header"))?,
-            lifetime: expires_in.min(MAX_LIFETIME),
+            lifetime: expires_in.min(DAY),
         })
     }
 
@@ -117,12 +118,12 @@ impl TokenRequest {
         }
     }
 
-    /// Whether the text gives away the client secret or a token.
-    pub(crate) fn is_revealed_by(&self, text: &str) -> bool {
-        let secret = self.credentials.client_secret().expose_secret();
-        let [rejected, held] = [&self.rejected, &self.held]
-            .map(|token| token.as_ref().map(Token::value).unwrap_or_default());
-        redact::reveals(text, &[secret, rejected, held])
+    /// The client secret and the tokens in it.
+    pub(crate) fn secrets(&self) -> Secrets<'_> {
+        let tokens = self.rejected.iter().chain(&self.held);
+        Secrets::none()
+            .and([self.credentials.expose_secret()])
+            .and(tokens.map(Token::value))
     }
 }
 
@@ -150,6 +151,3 @@ const SCHEME: &str = "Bearer ";
 /// Fiskil's tokens have a few hundred characters; servers commonly refuse
 /// headers past 8 KiB.
 const MAX_LENGTH: usize = 8192;
-
-/// A token that claims to live longer is asked for once a day all the same.
-const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);

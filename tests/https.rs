@@ -154,10 +154,7 @@ fn the_default_token_service_works_over_https_with_nothing_but_a_base_url() {
             .arg("the_default_token_service_works_over_https_with_nothing_but_a_base_url")
             .env(BASE_URL, server.base_url())
             .env("FISKIL_CLIENT_ID", credentials.client_id())
-            .env(
-                "FISKIL_CLIENT_SECRET",
-                secrecy::ExposeSecret::expose_secret(credentials.client_secret()),
-            )
+            .env("FISKIL_CLIENT_SECRET", credentials.expose_secret())
             .env("SSL_CERT_FILE", &store)
             .env_remove("SSL_CERT_DIR");
         let output = String::from_utf8(command.output().unwrap().stdout).unwrap();

@@ -135,7 +135,7 @@ async fn above_each_hop_gets_the_token_by_its_own_origin() {
         (&[A, USER_A, A], &["t1", "nothing", "t1"]),
         (&[A, PLAIN_B, B], &["t1", "nothing", "nothing"]),
     ] {
-        let (seen, status) = above(layer(), route).await;
+        let (seen, status) = above(layer().pass_other_origins(), route).await;
         assert_eq!(
             (&seen[..], status),
             (&expected.map_to_owned()[..], OK),

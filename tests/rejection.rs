@@ -84,7 +84,7 @@ async fn other_statuses_reject_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_401_to_a_request_without_our_token_rejects_nothing() {
     let (tokens, api) = (Tokens::new(), Api::default());
-    let layer = layer(&tokens);
+    let layer = layer(&tokens).pass_other_origins();
     layer.tokens().token().await.unwrap();
     api.answer(StatusCode::UNAUTHORIZED);
     let request = Request::get("https://elsewhere.example/").body(()).unwrap();

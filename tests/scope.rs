@@ -36,6 +36,12 @@ async fn assert_all(layer: &FiskilAuthLayer, uris: &[&str], expected: Result<&st
     }
 }
 
+/// Refused, or untouched where the layer was told to let them pass.
+async fn assert_other(layer: &FiskilAuthLayer, uris: &[&str]) {
+    assert_all(layer, uris, REFUSED).await;
+    assert_all(&layer.clone().pass_other_origins(), uris, UNTOUCHED).await;
+}
+
 const TOKEN: Result<&str, ErrorKind> = Ok("t1");
 const UNTOUCHED: Result<&str, ErrorKind> = Ok("callers-own");
 const REFUSED: Result<&str, ErrorKind> = Err(ErrorKind::Configuration);
@@ -66,7 +72,7 @@ async fn fiskils_origin_gets_the_token_however_it_is_spelled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_origins_pass_untouched() {
+async fn other_origins_are_refused_or_pass_untouched_if_told_so() {
     let tokens = Tokens::new();
     let uris = [
         "https://fiskil.com/",
@@ -91,12 +97,12 @@ async fn other_origins_pass_untouched() {
         "api.fiskil.com:443",
         "api.fiskil.com",
     ];
-    assert_all(&layer(&tokens), &uris, UNTOUCHED).await;
+    assert_other(&layer(&tokens), &uris).await;
     assert_eq!(tokens.exchanges(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn connect_passes_untouched_with_every_option() {
+async fn connect_never_carries_the_token_and_is_refused_or_passes_as_others_do() {
     let layer = layer(&Tokens::new());
     for layer in [
         &layer,
@@ -105,6 +111,9 @@ async fn connect_passes_untouched_with_every_option() {
     ] {
         for uri in ["api.fiskil.com:443", "https://api.fiskil.com/"] {
             let seen = send(layer, Method::CONNECT, uri).await;
+            assert_eq!(seen, Err(ErrorKind::Configuration), "{uri}");
+            let passing = layer.clone().pass_other_origins();
+            let seen = send(&passing, Method::CONNECT, uri).await;
             assert_eq!(seen.as_deref(), Ok("callers-own"), "{uri}");
         }
     }
@@ -128,6 +137,7 @@ async fn plain_http_to_an_allowed_origin_fails_before_any_exchange() {
         "http://proxy.example:8443/",
     ];
     assert_all(&layer, &uris, REFUSED).await;
+    assert_all(&layer.clone().pass_other_origins(), &uris, REFUSED).await;
     settle().await;
     assert_eq!(tokens.exchanges(), 0);
 }
@@ -157,7 +167,7 @@ async fn further_origins_can_be_allowed_and_loopback_over_plain_http() {
         "http://127.0.0.2:3000/",
         "https://127.0.0.1:3000/",
     ];
-    assert_all(&layer, &untouched, UNTOUCHED).await;
+    assert_other(&layer, &untouched).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,8 +193,8 @@ async fn an_origin_is_allowed_as_it_is_spelled_and_no_other_way() {
         "https://dotted.example/",
         "https://mnchen.example/",
     ];
-    assert_all(&layer, &untouched, UNTOUCHED).await;
-    // The Unicode spelling is no URI, in an origin or a request.
+    assert_other(&layer, &untouched).await;
+    // Unicode's spelling is none to the parser, of origins and of requests.
     let unicode = "https://m\u{fc}nchen.example/";
     assert!(unicode.parse::<http::Uri>().is_err());
     let error = layer.allow_origin(unicode).unwrap_err();
@@ -206,12 +216,13 @@ async fn any_origin_still_means_https() {
         "http://api.fiskil.com/",
     ];
     assert_all(&layer, &refused, REFUSED).await;
+    assert_all(&layer.clone().pass_other_origins(), &refused, REFUSED).await;
     let untouched = [
         "https://user@elsewhere.example/",
         "https://elsewhere.example:99999/",
         "https://:443/",
     ];
-    assert_all(&layer, &untouched, UNTOUCHED).await;
+    assert_other(&layer, &untouched).await;
     let layer = layer.allow_origin("http://127.0.0.1").unwrap();
     assert_all(&layer, &["http://127.0.0.1/"], TOKEN).await;
 }
@@ -228,6 +239,7 @@ async fn on_a_servers_side_every_request_carries_the_token() {
         "http://api.fiskil.com/",
     ];
     assert_all(&layer, &uris, TOKEN).await;
+    assert_all(&layer.pass_other_origins(), &uris, TOKEN).await;
 }
 
 #[test]

@@ -2,14 +2,14 @@
 //! says what happened.
 #![allow(dead_code, unreachable_pub, clippy::print_stdout)]
 
-use std::sync::Arc;
-
 use fiskil_auth::sandbox::{HttpsSandbox, Sandbox};
 use fiskil_auth::{Credentials, FiskilAuthLayer, TokenClient};
 use http_body::Body;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -72,20 +72,22 @@ impl Fiskil {
     where
         B: Body<Data: Send> + Send,
     {
-        if let Some(server) = self.server() {
-            return Ok(server.client());
-        }
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(platform_tls()?)
+            .with_tls_config(self.tls()?)
             .https_only()
             .enable_http1()
             .build();
         Ok(Client::builder(TokioExecutor::new()).build(connector))
     }
 
-    /// The certificate to trust beside the platform's.
-    pub fn certificate_pem(&self) -> Option<&str> {
-        self.server().map(HttpsSandbox::certificate_pem)
+    /// TLS that trusts what the platform trusts, or the sandbox alone.
+    pub fn tls(&self) -> Outcome<ClientConfig> {
+        match self.server() {
+            None => Ok(ClientConfig::builder()
+                .with_platform_verifier()?
+                .with_no_client_auth()),
+            Some(server) => trusting(server),
+        }
     }
 
     fn server(&self) -> Option<&HttpsSandbox> {
@@ -93,12 +95,14 @@ impl Fiskil {
     }
 }
 
-/// TLS as the platform trusts it.
-pub fn platform_tls() -> Outcome<rustls::ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_platform_verifier()?
+/// TLS that trusts this sandbox and nobody else.
+pub fn trusting(server: &HttpsSandbox) -> Outcome<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(
+        server.certificate_pem().as_bytes(),
+    )?)?;
+    Ok(ClientConfig::builder()
+        .with_root_certificates(roots)
         .with_no_client_auth())
 }
 

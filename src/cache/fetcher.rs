@@ -12,6 +12,7 @@ use super::clock::Clock;
 use super::core::{Claim, Now, is_outrun};
 use super::recent_secrets::RecentSecrets;
 use super::sync::Mutex;
+use crate::redact::Secrets;
 use crate::{BoxError, Credentials, Error, ErrorKind, ProvideCredentials, Token, TokenRequest};
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -70,7 +71,12 @@ impl Fetcher {
 
     async fn provide(&self) -> Result<Credentials, Error> {
         let pair = self.provider.credentials().await.map_err(|source| {
-            self.error(ErrorKind::Credentials, NO_CREDENTIALS, source, |_| false)
+            self.error(
+                ErrorKind::Credentials,
+                NO_CREDENTIALS,
+                source,
+                Secrets::none(),
+            )
         })?;
         pair.validate()?;
         Span::current().record("client_id", pair.client_id());
@@ -99,9 +105,12 @@ impl Fetcher {
             self.recent.lock().note_token(token);
         }
         outcome.map_err(|source| {
-            self.error(ErrorKind::TokenService, SERVICE_FAILED, source, |text| {
-                sent.is_revealed_by(text)
-            })
+            self.error(
+                ErrorKind::TokenService,
+                SERVICE_FAILED,
+                source,
+                sent.secrets(),
+            )
         })
     }
 
@@ -111,11 +120,11 @@ impl Fetcher {
         kind: ErrorKind,
         text: &'static str,
         source: BoxError,
-        reveals: impl Fn(&str) -> bool,
+        secrets: Secrets<'_>,
     ) -> Error {
-        Error::foreign(kind, text, source, |text| {
-            reveals(text) || self.recent.lock().is_revealed_by(text)
-        })
+        // A copy, as the error's own code runs: no lock may be held then.
+        let recent = self.recent.lock().clone();
+        Error::foreign(kind, text, source, &recent.and(secrets))
     }
 }
 

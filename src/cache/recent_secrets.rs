@@ -2,12 +2,11 @@
 
 use std::collections::VecDeque;
 
-use secrecy::ExposeSecret;
-
-use crate::{Credentials, Token, redact};
+use crate::redact::Secrets;
+use crate::{Credentials, Token};
 
 /// The latest pairs and tokens, the oldest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RecentSecrets {
     pairs: VecDeque<Credentials>,
     tokens: VecDeque<Token>,
@@ -22,15 +21,11 @@ impl RecentSecrets {
         note(&mut self.tokens, token, Token::is_same_value);
     }
 
-    /// Whether the text gives away a secret or a token that was in use lately.
-    pub(super) fn is_revealed_by(&self, text: &str) -> bool {
-        let secrets = self
-            .pairs
-            .iter()
-            .map(|pair| pair.client_secret().expose_secret());
-        let tokens = self.tokens.iter().map(Token::value);
-        let all: Vec<&str> = secrets.chain(tokens).collect();
-        redact::reveals(text, &all)
+    /// Together with others.
+    pub(super) fn and<'a>(&'a self, secrets: Secrets<'a>) -> Secrets<'a> {
+        secrets
+            .and(self.pairs.iter().map(Credentials::expose_secret))
+            .and(self.tokens.iter().map(Token::value))
     }
 }
 

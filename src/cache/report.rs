@@ -1,7 +1,6 @@
 //! What an operator sees: the events of a fetch, in a span of their own, and
 //! those of a suspect token.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -9,7 +8,6 @@ use tracing::{Span, error, error_span, field::Empty, info, warn};
 
 use super::core::{Outcome, Reason, Snapshot};
 use crate::Error;
-use crate::error::causes;
 
 /// One fetch, at its end.
 #[derive(Debug)]
@@ -63,7 +61,7 @@ fn failed(failure: &Error, report: &Report, duration_ms: u64) {
     let kind = failure.kind();
     let status = failure.status().as_ref().map(StatusCode::as_u16);
     let (error_id, error_name) = (failure.error_id(), failure.error_name());
-    let cause = cause(failure);
+    let cause = failure.cause();
     let retry_after_s = failure.retry_after().map(rounded_up);
     if failure.is_transient() {
         warn!(
@@ -104,19 +102,6 @@ fn name(reason: Reason) -> &'static str {
 fn rounded_up(span: Duration) -> u64 {
     let part = u64::from(span.subsec_nanos() > 0);
     span.as_secs().saturating_add(part)
-}
-
-/// The sources, which hold no secret.
-fn cause(failure: &Error) -> Option<String> {
-    let causes: Vec<_> = causes(failure).skip(1).map(text).collect();
-    (!causes.is_empty()).then(|| causes.join(": "))
-}
-
-/// Not `to_string`, which panics where a foreign `fmt` fails.
-fn text(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = String::new();
-    let _ = write!(text, "{error}");
-    text
 }
 
 const TARGET: &str = "fiskil_auth";

@@ -3,16 +3,20 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, Uri};
 use http_body::Body;
 use serde_json::Value;
 
 use super::body::{self, Incomplete};
 use super::refusal;
 use crate::json::{self, Member};
-use crate::{BoxError, Error, ErrorKind, Token, TokenRequest, redact};
+use crate::{BoxError, Error, ErrorKind, Token, TokenRequest};
 
-pub(super) async fn read<R>(response: Response<R>, request: &TokenRequest) -> Result<Token, Error>
+pub(super) async fn read<R>(
+    response: Response<R>,
+    request: &TokenRequest,
+    endpoint: &Uri,
+) -> Result<Token, Error>
 where
     R: Body,
     R::Error: Into<BoxError>,
@@ -29,13 +33,13 @@ where
         return token(&body).map_err(|problem| unusable(status, problem));
     }
     if status.is_redirection() {
-        return Err(refusal::redirect(status));
+        return Err(refusal::redirect(status, endpoint));
     }
     // The status decides, also where the body is of no use or does not come.
     let body = body::read_for(ERROR_BODY_TIMEOUT, body)
         .await
         .unwrap_or_default();
-    Err(refusal::describe(&head, &body, request))
+    Err(refusal::describe(&head, &body, request, endpoint))
 }
 
 type Problem = Cow<'static, str>;
@@ -117,14 +121,12 @@ fn cut_short(status: StatusCode, incomplete: Incomplete, request: &TokenRequest)
         Incomplete::Broken { source, received } => {
             // A part of the token may be among what arrived.
             let received = String::from_utf8_lossy(&received);
+            let secret = Some(&*received).filter(|received| received.len() > PREAMBLE);
             Error::foreign(
                 ErrorKind::Unavailable,
                 "the connection broke in the middle of the token endpoint's answer",
                 source,
-                |text| {
-                    request.is_revealed_by(text)
-                        || received.len() > PREAMBLE && redact::reveals(text, &[&received])
-                },
+                &request.secrets().and(secret),
             )
             .with_answer(status, None, None)
         }

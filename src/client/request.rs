@@ -1,22 +1,20 @@
 //! The request that carries the credentials.
 
-use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request, Uri};
-use http_body_util::Full;
-use secrecy::ExposeSecret;
 use serde_core::Serializer;
 use zeroize::Zeroizing;
 
+use super::TokenRequestBody;
 use crate::{Credentials, Error, ErrorKind};
 
 /// The request as Fiskil documents it, or an error for malformed credentials.
 pub(super) fn build(
     endpoint: &Uri,
     credentials: &Credentials,
-) -> Result<Request<Full<Bytes>>, Error> {
+) -> Result<Request<TokenRequestBody>, Error> {
     credentials.validate()?;
-    let mut request = Request::new(Full::new(Bytes::from_owner(json(credentials)?)));
+    let mut request = Request::new(TokenRequestBody::new(json(credentials)?));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = endpoint.clone();
     let headers = request.headers_mut();
@@ -29,7 +27,7 @@ pub(super) fn build(
 /// The body, wiped when the HTTP client drops it.
 fn json(credentials: &Credentials) -> Result<Zeroizing<Vec<u8>>, Error> {
     let id = credentials.client_id();
-    let secret = credentials.client_secret().expose_secret();
+    let secret = credentials.expose_secret();
     // Room for a backslash before every character: were it to grow, the old
     // allocation would be freed with the secret in it.
     let length = id

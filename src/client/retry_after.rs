@@ -5,6 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 use http::header::{HeaderMap, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 
+use crate::time::{DAY, now};
+
 /// When the server wants to be asked again, where that is still to come. What
 /// is no number of seconds and no date is ignored.
 pub(super) fn read(status: StatusCode, headers: &HeaderMap) -> Option<Instant> {
@@ -15,22 +17,18 @@ pub(super) fn read(status: StatusCode, headers: &HeaderMap) -> Option<Instant> {
         return None;
     }
     let text = headers.get(RETRY_AFTER).map(HeaderValue::to_str)?.ok()?;
-    let wait = parse(text.trim_ascii())?.min(LONGEST);
+    let wait = parse(text.trim_ascii())?.min(DAY);
     if wait.is_zero() {
         return None;
     }
-    // The clock that paused-time tests control.
-    tokio::time::Instant::now().into_std().checked_add(wait)
+    now().checked_add(wait)
 }
 
 fn parse(text: &str) -> Option<Duration> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // Only too many digits can fail.
-        return Some(text.parse().map_or(LONGEST, Duration::from_secs));
+        return Some(text.parse().map_or(DAY, Duration::from_secs));
     }
     let date = httpdate::parse_http_date(text).ok()?;
     date.duration_since(SystemTime::now()).ok()
 }
-
-/// Nobody means more than a day; and this much can be added to any `Instant`.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);

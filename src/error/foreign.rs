@@ -1,17 +1,19 @@
 //! Errors of foreign code: what becomes of their verdict, and of what they say.
 
-use super::{Error, ErrorKind};
-use crate::BoxError;
+use std::borrow::Cow;
+
+use super::{BoxError, Error, ErrorKind};
+use crate::redact::Secrets;
 
 impl Error {
     /// What a token service or a credentials provider failed with: the verdict
-    /// of an [`Error`] in the chain stands, anything else is transient. What
-    /// `reveals` a secret is withheld.
+    /// of an [`Error`] in the chain stands, anything else is transient. What gives
+    /// away one of the `secrets` is withheld.
     pub(crate) fn foreign(
         kind: ErrorKind,
-        text: &'static str,
+        text: impl Into<Cow<'static, str>>,
         source: BoxError,
-        reveals: impl Fn(&str) -> bool,
+        secrets: &Secrets<'_>,
     ) -> Self {
         let error = match source.downcast::<Self>() {
             Ok(own) => *own,
@@ -21,12 +23,27 @@ impl Error {
             }
             .with_source(source),
         };
-        error.withhold(reveals)
+        error.withhold(secrets)
+    }
+
+    /// The texts of its sources in one line, each once: an `io::Error` says the
+    /// same as what it wraps, and many errors repeat their source's text.
+    pub(crate) fn cause(&self) -> Option<String> {
+        let mut said = text_of(self);
+        let own = said.len();
+        for text in causes(self).skip(1).map(text_of) {
+            if !said.contains(&text) {
+                said.push_str(": ");
+                said.push_str(&text);
+            }
+        }
+        said.get(own..)?.strip_prefix(": ").map(str::to_owned)
     }
 
     /// Drops the parts that give away a secret. The text is this crate's own.
-    fn withhold(self, reveals: impl Fn(&str) -> bool) -> Self {
-        let is_revealing = |part: &Option<Box<str>>| part.as_deref().is_some_and(&reveals);
+    fn withhold(self, secrets: &Secrets<'_>) -> Self {
+        let reveals = |text: &str| secrets.is_revealed_by(text);
+        let is_revealing = |part: &Option<Box<str>>| part.as_deref().is_some_and(reveals);
         let source = self.inner.source.as_deref();
         let source = source.is_some_and(|source| is_endless(source) || reveals(&full_text(source)));
         let id = is_revealing(&self.inner.id);
@@ -43,7 +60,7 @@ impl Error {
 }
 
 /// The `T` in an error's chain, itself included.
-pub(crate) fn find<'a, T: std::error::Error + 'static>(
+pub(super) fn find<'a, T: std::error::Error + 'static>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> Option<&'a T> {
     causes(error).find_map(|error| error.downcast_ref())
@@ -51,7 +68,7 @@ pub(crate) fn find<'a, T: std::error::Error + 'static>(
 
 /// An error, its source, and so on. An `io::Error` that wraps another gives its
 /// source, not that error itself, so such a one is looked into.
-pub(crate) fn causes<'a>(
+fn causes<'a>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
     std::iter::successors(Some(error), |&error| {
@@ -62,6 +79,14 @@ pub(crate) fn causes<'a>(
         }
     })
     .take(MAX_CAUSES)
+}
+
+/// Not `to_string`, which panics where a foreign `fmt` fails.
+fn text_of(error: &(dyn std::error::Error + 'static)) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    let _ = write!(text, "{error}");
+    text
 }
 
 /// Whether there is more than would be looked at.

@@ -1,4 +1,4 @@
-//! The sandbox over HTTPS on loopback: certificate, server and a client for it.
+//! The sandbox over HTTPS on loopback: its certificate and its server.
 
 use std::fmt;
 use std::io;
@@ -7,20 +7,18 @@ use std::sync::Arc;
 
 use http_body::Body;
 use hyper::server::conn::http1;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use rcgen::CertifiedKey;
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet, yield_now};
 use tokio_rustls::TlsAcceptor;
 
-use super::{Sandbox, SandboxService};
+use super::{Sandbox, SandboxClient, SandboxService};
+use crate::tls;
 
 impl Sandbox {
     /// Serves it over HTTPS (HTTP/1.1) on a free port of 127.0.0.1, until the
@@ -31,13 +29,13 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// If the port can't be bound, or no certificate can be made.
+    /// If the port can't be bound, or the TLS provider is of no use. The provider
+    /// is [chosen](crate#tls-provider) as the default HTTPS client's is.
     pub async fn serve_https(&self) -> io::Result<HttpsSandbox> {
         let names = [Ipv4Addr::LOCALHOST.to_string(), "localhost".to_owned()];
         let certified = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
         let certificate_pem = certified.cert.pem();
-        // Named, because the process default is unset or another one's choice.
-        let provider = Arc::new(ring::default_provider());
+        let provider = tls::provider().map_err(io::Error::other)?;
         let client = client_config(provider.clone(), certified.cert.der().clone())
             .map_err(io::Error::other)?;
         let server = server_config(provider, certified).map_err(io::Error::other)?;
@@ -79,17 +77,11 @@ impl HttpsSandbox {
 
     /// An HTTP client that trusts this certificate and no other, with a
     /// connection pool of its own.
-    pub fn client<B>(&self) -> Client<HttpsConnector<HttpConnector>, B>
+    pub fn client<B>(&self) -> SandboxClient<B>
     where
-        B: Body + Send,
-        B::Data: Send,
+        B: Body<Data: Send> + Send,
     {
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(self.client.clone())
-            .https_only()
-            .enable_http1()
-            .build();
-        Client::builder(TokioExecutor::new()).build(connector)
+        SandboxClient::new(self.client.clone())
     }
 }
 

@@ -10,7 +10,8 @@
 //!   test start paused: the layer looks at a clock that runs once a second only,
 //!   and would notice by then that it was paused in the middle.
 //! - [`Sandbox::serve_https`] serves the same over HTTPS on loopback, for tests
-//!   that should go through a real HTTP client.
+//!   that should go through a real HTTP client. It needs the feature `aws-lc-rs`
+//!   or `ring`, which makes its certificate.
 //!
 //! ```
 //! use std::time::Duration;
@@ -61,13 +62,19 @@ use crate::Credentials;
 
 mod answer;
 mod body;
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
+mod client;
 mod fault;
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
 mod https;
 mod service;
 mod state;
 
 pub use self::body::SandboxBody;
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
+pub use self::client::SandboxClient;
 pub use self::fault::Fault;
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
 pub use self::https::HttpsSandbox;
 pub use self::service::SandboxService;
 pub use self::state::Counts;

@@ -19,6 +19,7 @@ use super::fault::Outcome;
 use super::state::{Shared, State};
 use super::{SandboxBody, answer};
 use crate::BoxError;
+use crate::fiskil::TOKEN_PATH;
 use crate::json::{self, Member};
 
 /// A sandbox's token endpoint and API as a tower service: see
@@ -184,7 +185,6 @@ fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("Bearer").then_some(token)
 }
 
-const TOKEN_PATH: &str = "/v1/token";
 const END_USERS_PATH: &str = "/v1/end-users";
 
 /// Far more than a pair of credentials takes.

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::Request;
-use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use super::Fault;
@@ -156,7 +155,7 @@ impl State {
 
     pub(super) fn accepts(&self, client_id: &str, client_secret: &str) -> bool {
         client_id == self.credentials.client_id()
-            && client_secret == self.credentials.client_secret().expose_secret()
+            && client_secret == self.credentials.expose_secret()
     }
 
     /// A new token and its lifetime.

@@ -5,11 +5,13 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fiskil_auth::{Credentials, Error, ErrorKind, Token, TokenClient, TokenRequest};
+use fiskil_auth::{
+    Credentials, Error, ErrorKind, Token, TokenClient, TokenRequest, TokenRequestBody,
+};
 use futures_util::{FutureExt, stream};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
-use http_body_util::{Full, StreamBody};
+use http_body_util::StreamBody;
 use tower::{ServiceExt, service_fn};
 
 const SECRET: &str = "Zk7Qw2Xr9Tb4Vn8Lm1Hj6Pd3Gs5Fc0Ya";
@@ -53,7 +55,7 @@ pub(crate) fn check(data: &[u8]) {
     }
 
     let mut answer = Some(answer);
-    let http = service_fn(move |_: Request<Full<Bytes>>| {
+    let http = service_fn(move |_: Request<TokenRequestBody>| {
         let answer = answer.take().unwrap();
         async { Ok::<_, io::Error>(answer) }
     });

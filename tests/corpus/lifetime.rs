@@ -5,7 +5,9 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fiskil_auth::{BoxError, Credentials, FiskilAuthLayer, Token, TokenClient, TokenRequest};
+use fiskil_auth::{
+    BoxError, Credentials, FiskilAuthLayer, Token, TokenClient, TokenRequest, TokenRequestBody,
+};
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body_util::Full;
@@ -73,7 +75,7 @@ fn in_a_cache(lifetime: Duration, passes: Duration) {
 fn in_json(json: &[u8]) {
     let body = [br#"{"token":"t","expires_in":"#, json, b"}"].concat();
     let mut answer = Some(Response::new(Full::new(Bytes::from(body))));
-    let http = service_fn(move |_: Request<Full<Bytes>>| {
+    let http = service_fn(move |_: Request<TokenRequestBody>| {
         let answer = answer.take().unwrap();
         async { Ok::<_, Infallible>(answer) }
     });

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fiskil_auth::{Credentials, TokenClient, TokenRequest};
+use fiskil_auth::{Credentials, TokenClient, TokenRequest, TokenRequestBody};
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
@@ -40,7 +40,7 @@ pub(crate) fn check(data: &[u8]) {
         .body(Full::<Bytes>::default())
         .unwrap();
     let mut answer = Some(answer);
-    let http = service_fn(move |_: Request<Full<Bytes>>| {
+    let http = service_fn(move |_: Request<TokenRequestBody>| {
         let answer = answer.take().unwrap();
         async { Ok::<_, Infallible>(answer) }
     });

@@ -19,7 +19,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use fiskil_auth::{CredentialsFile, Error, ErrorKind, ProvideCredentials};
-use secrecy::ExposeSecret;
 
 /// A directory that is removed with the value.
 struct Directory(PathBuf);
@@ -79,10 +78,7 @@ impl Drop for Directory {
 async fn read(path: impl AsRef<Path>) -> Result<(String, String), Error> {
     let file = CredentialsFile::new(path.as_ref());
     match file.credentials().await {
-        Ok(pair) => Ok((
-            pair.client_id().to_owned(),
-            pair.client_secret().expose_secret().to_owned(),
-        )),
+        Ok(pair) => Ok((pair.client_id().to_owned(), pair.expose_secret().to_owned())),
         Err(error) => Err(*error.downcast().unwrap()),
     }
 }

@@ -10,7 +10,6 @@ use fiskil_auth::sandbox::{Fault, HttpsSandbox, Sandbox};
 use fiskil_auth::{BoxError, Credentials, Error, FiskilAuthLayer, Token, TokenClient};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use secrecy::ExposeSecret;
 use tower::{Layer, ServiceExt, service_fn};
 
 use crate::canary::Canaries;
@@ -162,13 +161,7 @@ async fn hyper_and_rustls_log_no_secret_of_an_exchange_or_a_request() {
     assert_eq!(get().await.unwrap().status(), StatusCode::UNAUTHORIZED);
     assert_eq!(get().await.unwrap().status(), StatusCode::OK);
     note(&mut secrets, layer.tokens().token().await.unwrap());
-    secrets.push(
-        sandbox
-            .credentials()
-            .client_secret()
-            .expose_secret()
-            .to_owned(),
-    );
+    secrets.push(sandbox.credentials().expose_secret().to_owned());
 
     for fault in [
         Fault::Status(StatusCode::INTERNAL_SERVER_ERROR),

@@ -12,7 +12,6 @@ use fiskil_auth::{
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use secrecy::ExposeSecret;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::canary::Canaries;
@@ -162,7 +161,7 @@ async fn the_layer_its_service_future_and_cache_show_no_secret_or_token() {
 async fn the_sandbox_shows_no_secret_or_token() {
     let sandbox = Sandbox::new();
     let pair = sandbox.credentials();
-    let secret = pair.client_secret().expose_secret();
+    let secret = pair.expose_secret();
     let body = format!(
         r#"{{"client_id":"{}","client_secret":"{secret}"}}"#,
         pair.client_id()

@@ -9,12 +9,12 @@ use bytes::Bytes;
 use fiskil_auth::retry::{Delay, RetryUnauthorized};
 use fiskil_auth::sandbox::{Fault, Sandbox};
 use fiskil_auth::{
-    BoxError, Credentials, CredentialsFile, Error, FiskilAuthLayer, Token, TokenClient,
-    TokenRequest, error_for_auth,
+    BoxError, BoxProvideCredentials, Credentials, CredentialsFile, CredentialsFiles, Error,
+    FiskilAuthLayer, HttpsTokenService, Token, TokenClient, TokenRequest, TokenRequestBody,
+    error_for_auth,
 };
 use http::{Request, Response};
 use http_body_util::Full;
-use secrecy::ExposeSecret;
 use tokio::runtime::Runtime;
 use tower::retry::Policy;
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -36,12 +36,21 @@ type Printer = (&'static str, fn() -> String);
 
 pub(crate) const PRINTED: &[Printer] = &[
     prints!(BoxError, error().into()),
+    prints!(
+        BoxProvideCredentials,
+        BoxProvideCredentials::new(credentials())
+    ),
     prints!(Credentials, credentials()),
     prints!(CredentialsFile, CredentialsFile::new("/vault/fiskil.json")),
+    prints!(
+        CredentialsFiles,
+        CredentialsFiles::new("/vault/id", "/vault/secret")
+    ),
     prints!(Error, error()),
     prints!(ErrorKind, error().kind()),
     prints!(FiskilAuth<_>, layer().layer(service_fn(api))),
     prints!(FiskilAuthLayer, layer()),
+    prints!(HttpsTokenService, HttpsTokenService::new()),
     prints!(ResponseBody<_>, watched().into_body()),
     prints!(
         ResponseFuture<_, _>,
@@ -54,8 +63,10 @@ pub(crate) const PRINTED: &[Printer] = &[
     prints!(TokenRequest, {
         let mut request = TokenRequest::new(credentials());
         request.rejected = Some(token());
+        request.held = Some(token());
         request
     }),
+    prints!(TokenRequestBody, token_request().into_body()),
     // A function, for what it returns.
     ("error_for_auth", || {
         format!("{:?}", error_for_auth(failed()).unwrap_err())
@@ -87,13 +98,17 @@ pub(crate) const PRINTED: &[Printer] = &[
     ),
     prints!(sandbox::Sandbox, SANDBOX.clone()),
     prints!(sandbox::SandboxBody, exchange(&SANDBOX).into_body()),
+    prints!(sandbox::SandboxClient<_>, {
+        let server = RUNTIME.block_on(SANDBOX.serve_https()).unwrap();
+        server.client::<Full<Bytes>>()
+    }),
     prints!(sandbox::SandboxService, SANDBOX.service()),
 ];
 
 /// The secrets that those values have.
 pub(crate) fn canaries() -> Canaries {
     let pair = SANDBOX.credentials();
-    Canaries::new([SECRET, TOKEN]).and_generated([pair.client_secret().expose_secret()])
+    Canaries::new([SECRET, TOKEN]).and_generated([pair.expose_secret()])
 }
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -111,12 +126,24 @@ static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| {
 
 fn exchange(sandbox: &Sandbox) -> Response<fiskil_auth::sandbox::SandboxBody> {
     let pair = sandbox.credentials();
-    let secret = pair.client_secret().expose_secret();
+    let secret = pair.expose_secret();
     let request = Request::post("/v1/token")
         .header("authorization", format!("Bearer {TOKEN}"))
         .body(Full::<Bytes>::from(format!("{secret} {SECRET}")));
     let answer = sandbox.service().oneshot(request.unwrap());
     RUNTIME.block_on(answer).unwrap()
+}
+
+/// What a `TokenClient` sends, and what any layer that logs it would show.
+fn token_request() -> Request<TokenRequestBody> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let http = service_fn(move |request: Request<TokenRequestBody>| {
+        sender.send(request).unwrap();
+        async { Err::<Response<Full<Bytes>>, BoxError>("no".into()) }
+    });
+    let exchange = TokenClient::new(http).oneshot(TokenRequest::new(credentials()));
+    RUNTIME.block_on(exchange).unwrap_err();
+    receiver.recv().unwrap()
 }
 
 fn credentials() -> Credentials {
@@ -151,7 +178,7 @@ fn watched() -> Answer {
 /// The answer for want of a token, from a token service that quotes the secret.
 fn failed() -> Result<Answer, Infallible> {
     let service = service_fn(async |request: TokenRequest| {
-        let secret = request.credentials.client_secret().expose_secret();
+        let secret = request.credentials.expose_secret();
         Err::<Token, BoxError>(format!("no token for {secret}").into())
     });
     let layer = FiskilAuthLayer::with_token_service(credentials(), service);

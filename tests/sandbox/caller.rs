@@ -9,7 +9,6 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -90,7 +89,7 @@ pub(crate) fn post_json(body: impl Into<Full<Bytes>>) -> Request<Full<Bytes>> {
 }
 
 pub(crate) fn pair(credentials: &Credentials) -> Full<Bytes> {
-    let secret = credentials.client_secret().expose_secret();
+    let secret = credentials.expose_secret();
     let pair = json!({"client_id": credentials.client_id(), "client_secret": secret});
     Full::from(pair.to_string())
 }

@@ -6,7 +6,6 @@ use fiskil_auth::Credentials;
 use fiskil_auth::sandbox::Sandbox;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{Method, Request, StatusCode};
-use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::time::{Instant, advance};
 
@@ -56,8 +55,8 @@ async fn credentials_of_another_sandbox_are_unauthorized() {
     let (sandbox, other) = (Sandbox::new(), Sandbox::new());
     let own = sandbox.credentials();
     let foreign = other.credentials();
-    let id_only = Credentials::new(own.client_id(), foreign.client_secret().clone());
-    let secret_only = Credentials::new(foreign.client_id(), own.client_secret().clone());
+    let id_only = Credentials::new(own.client_id(), foreign.expose_secret());
+    let secret_only = Credentials::new(foreign.client_id(), own.expose_secret());
 
     for credentials in [foreign, id_only, secret_only] {
         let answer = send(&sandbox, exchange(&credentials)).await;
@@ -70,10 +69,7 @@ async fn credentials_of_another_sandbox_are_unauthorized() {
 async fn a_malformed_exchange_is_an_invalid_request() {
     let sandbox = Sandbox::new();
     let credentials = sandbox.credentials();
-    let (id, secret) = (
-        credentials.client_id(),
-        credentials.client_secret().expose_secret(),
-    );
+    let (id, secret) = (credentials.client_id(), credentials.expose_secret());
     let bodies = [
         String::new(),
         "{".into(),

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use fiskil_auth::sandbox::{Fault, HttpsSandbox, Sandbox, SandboxBody, SandboxService};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use secrecy::ExposeSecret;
 use tower::ServiceExt;
 
 use crate::caller::{Answer, call, call_api, exchange, fetch_token};
@@ -62,11 +61,7 @@ async fn debug_output_shows_neither_secrets_nor_tokens() {
     ];
     let shown = format!("{shown:?}");
     let credentials = sandbox.credentials();
-    for secret in [
-        credentials.client_secret().expose_secret(),
-        &token,
-        "sesame",
-    ] {
+    for secret in [credentials.expose_secret(), &token, "sesame"] {
         assert!(!shown.contains(secret));
     }
 }

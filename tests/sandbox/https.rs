@@ -1,11 +1,13 @@
 //! The sandbox over HTTPS on loopback.
 
 use bytes::Bytes;
+use fiskil_auth::BoxError;
 use fiskil_auth::sandbox::{Fault, Sandbox};
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
+use tower::ServiceExt;
 
 use crate::caller::{Answer, end_users, exchange};
 
@@ -16,14 +18,14 @@ async fn the_client_exchanges_and_calls_the_api_over_https() {
     assert!(https.base_url().starts_with("https://127.0.0.1:"));
 
     let request = at(&https.base_url(), exchange(&sandbox.credentials()));
-    let answer = Answer::read(https.client().request(request).await.unwrap()).await;
+    let answer = Answer::read(https.client().oneshot(request).await.unwrap()).await;
     assert_eq!(answer.status, StatusCode::OK);
 
     let request = at(
         &https.base_url(),
         end_users(&format!("Bearer {}", answer.token())),
     );
-    let answer = Answer::read(https.client().request(request).await.unwrap()).await;
+    let answer = Answer::read(https.client().oneshot(request).await.unwrap()).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.json.is_array());
     assert_eq!(
@@ -38,7 +40,7 @@ async fn the_certificate_holds_for_localhost_too() {
     let base = https.base_url().replace("127.0.0.1", "localhost");
     let request = at(&base, end_users("Bearer unknown"));
 
-    let answer = Answer::read(https.client().request(request).await.unwrap()).await;
+    let answer = Answer::read(https.client().oneshot(request).await.unwrap()).await;
     answer.assert_error(StatusCode::UNAUTHORIZED, "unauthorized");
 }
 
@@ -49,8 +51,8 @@ async fn a_client_that_does_not_trust_the_certificate_fails() {
     let distrustful = sandbox.serve_https().await.unwrap().client();
     let request = at(&https.base_url(), exchange(&sandbox.credentials()));
 
-    let error = distrustful.request(request).await.unwrap_err();
-    assert!(error.is_connect());
+    let error = distrustful.oneshot(request).await.unwrap_err();
+    assert!(is_connect(&error));
     assert!(
         format!("{error:?}").contains("InvalidCertificate"),
         "{error:?}"
@@ -65,14 +67,8 @@ async fn the_client_sends_nothing_over_plain_http() {
     let base = https.base_url().replace("https:", "http:");
     let request = at(&base, exchange(&sandbox.credentials()));
 
-    assert!(
-        https
-            .client()
-            .request(request)
-            .await
-            .unwrap_err()
-            .is_connect()
-    );
+    let error = https.client().oneshot(request).await.unwrap_err();
+    assert!(is_connect(&error));
 }
 
 #[tokio::test]
@@ -96,7 +92,7 @@ async fn dropping_the_server_cuts_its_connections_and_frees_its_port() {
     let https = sandbox.serve_https().await.unwrap();
     let address = https.base_url().replace("https://", "");
     let request = at(&https.base_url(), exchange(&sandbox.credentials()));
-    let hanging = tokio::spawn(https.client().request(request));
+    let hanging = tokio::spawn(https.client().oneshot(request));
     while sandbox.counts().exchanges == 0 {
         yield_now().await;
     }
@@ -110,6 +106,11 @@ async fn dropping_the_server_cuts_its_connections_and_frees_its_port() {
     }
     assert!(refused);
     assert!(hanging.await.unwrap().is_err());
+}
+
+fn is_connect(error: &BoxError) -> bool {
+    let error = error.downcast_ref::<hyper_util::client::legacy::Error>();
+    error.is_some_and(|error| error.is_connect())
 }
 
 /// The same request at this base URL.
