@@ -44,7 +44,24 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub struct Error {
     inner: Arc<Inner>,
     // Beside the shared part: the cache moves it when it spaces its exchanges.
-    retry_at: Option<Instant>,
+    hold: Option<RetryAt>,
+}
+
+/// Until when an error holds the next fetch back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RetryAt {
+    /// Until then, or for as long as the backoff asks, if that is more.
+    AtLeast(Instant),
+    /// Until then, whatever the backoff.
+    Exactly(Instant),
+}
+
+impl RetryAt {
+    fn instant(self) -> Instant {
+        match self {
+            Self::AtLeast(at) | Self::Exactly(at) => at,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -101,7 +118,7 @@ impl Error {
     /// The time left until another exchange may be tried, or `None` where
     /// nothing holds it back. Counted from the call, not from the failure.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_at
+        self.retry_at()
             .map(|at| at.saturating_duration_since(now()))
             .filter(|left| !left.is_zero())
     }
@@ -145,12 +162,25 @@ impl Error {
         self.transient(false)
     }
 
-    /// Holds the next exchange back for `wait` from now on, where that is longer
-    /// than the spacing of failed exchanges. More than five minutes count as
-    /// five minutes.
+    /// Holds the next fetch back for `wait` from now on, and for up to a tenth more,
+    /// where that is longer than the backoff. More than five minutes count as five
+    /// minutes.
     #[must_use]
     pub fn with_retry_after(self, wait: Duration) -> Self {
         self.with_retry_at(now().checked_add(wait.min(DAY)))
+    }
+
+    /// Holds the next fetch back for exactly `wait` from now on, in the place of the
+    /// backoff, which does not count this failure. More than five minutes count as
+    /// five minutes; zero holds nothing back.
+    ///
+    /// For token services that back off by themselves, such as one that many
+    /// processes share. [`with_retry_after`](Self::with_retry_after) is the
+    /// one for a server's wish.
+    #[must_use]
+    pub fn with_exact_retry_after(mut self, wait: Duration) -> Self {
+        self.hold = now().checked_add(wait.min(DAY)).map(RetryAt::Exactly);
+        self
     }
 
     pub(crate) fn new(kind: ErrorKind, text: impl Into<Cow<'static, str>>) -> Self {
@@ -177,7 +207,7 @@ impl Error {
         };
         Self {
             inner: Arc::new(inner),
-            retry_at: None,
+            hold: None,
         }
     }
 
@@ -199,24 +229,29 @@ impl Error {
     #[cfg(feature = "client")]
     pub(crate) fn with_answer(
         self,
-        status: StatusCode,
+        status: impl Into<Option<StatusCode>>,
         id: Option<Box<str>>,
         name: Option<Box<str>>,
     ) -> Self {
+        let status = status.into();
         self.map(|inner| {
-            inner.status = Some(status);
+            inner.status = status;
             inner.id = id;
             inner.name = name;
         })
     }
 
     pub(crate) fn with_retry_at(mut self, at: Option<Instant>) -> Self {
-        self.retry_at = at;
+        self.hold = at.map(RetryAt::AtLeast);
         self
     }
 
     pub(crate) fn retry_at(&self) -> Option<Instant> {
-        self.retry_at
+        self.hold.map(RetryAt::instant)
+    }
+
+    pub(crate) fn hold(&self) -> Option<RetryAt> {
+        self.hold
     }
 
     fn map(mut self, change: impl FnOnce(&mut Inner)) -> Self {

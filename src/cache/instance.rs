@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::core::{Failure, InFlight, Now, Pause, Reason, Value};
 use super::flight::Flight;
+use crate::error::RetryAt;
 use crate::{Error, Token};
 
 impl Value for Token {
@@ -19,7 +20,10 @@ impl Value for Token {
 
 impl Failure for Error {
     fn pause(&self) -> Option<Pause> {
-        self.retry_at().map(Pause::AtLeast)
+        self.hold().map(|hold| match hold {
+            RetryAt::AtLeast(at) => Pause::AtLeast(at),
+            RetryAt::Exactly(at) => Pause::Exactly(at),
+        })
     }
 
     fn held_until(self, at: Instant) -> Self {
