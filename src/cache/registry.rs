@@ -8,7 +8,22 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::shared::Shared;
+use super::core::{Resend, Suspect};
+
+/// What a cache does about what became of a request. A trait, so that the cache
+/// can know what its requests remember, and need not be known by it.
+pub(super) trait Reports: Send + Sync {
+    /// The API rejected the token of `generation`. Returns which one a request
+    /// would carry that is sent again.
+    fn reject(&self, generation: u32) -> Resend;
+
+    /// The API accepted the token of `generation`, in a request that was sent while
+    /// that was `suspect`.
+    fn clear(&self, generation: u32, suspect: Suspect);
+
+    /// Starts a renewal, if one is due and this is a place where it can run.
+    fn renew(&self);
+}
 
 /// The number of a cache, given to no other one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,12 +36,12 @@ pub(super) struct Entry {
 }
 
 struct Table {
-    caches: BTreeMap<CacheId, Weak<Shared>>,
+    caches: BTreeMap<CacheId, Weak<dyn Reports>>,
     next: u32,
 }
 
 impl Entry {
-    pub(super) fn new(cache: Weak<Shared>) -> Self {
+    pub(super) fn new(cache: Weak<dyn Reports>) -> Self {
         let mut table = lock();
         let id = CacheId(table.next);
         table.next = table.next.wrapping_add(1);
@@ -46,7 +61,7 @@ impl Drop for Entry {
 }
 
 /// The cache of this number, if it is still there.
-pub(super) fn find(id: CacheId) -> Option<Arc<Shared>> {
+pub(super) fn find(id: CacheId) -> Option<Arc<dyn Reports>> {
     lock().caches.get(&id).and_then(Weak::upgrade)
 }
 

@@ -18,7 +18,7 @@ use super::fetcher::Fetcher;
 use super::flight::Flight;
 use super::mark::Mark;
 use super::panics;
-use super::registry::Entry;
+use super::registry::{Entry, Reports};
 use super::report::{self, Report};
 use super::shards::{Published, Shard, Shards};
 use super::sync::{Mutex, MutexGuard};
@@ -160,37 +160,6 @@ impl Shared {
         }
     }
 
-    /// The API rejected the token of `generation`: renews it, if that is
-    /// permitted now. Returns which one a request would carry that is sent again.
-    pub(super) fn reject(&self, generation: u32) -> Resend {
-        let (mut state, now) = self.lock();
-        let rejection = state.life.reject(generation, now);
-        state.publish_limit(&self.clock, now);
-        let age = state.life.age(now).unwrap_or_default();
-        let snapshot = state.life.snapshot(now);
-        let resend = state.life.resend(generation, now);
-        drop(state);
-        match rejection {
-            Rejection::First => report::rejected(&snapshot, age),
-            Rejection::Again => {}
-            Rejection::Known | Rejection::Stale => return resend,
-        }
-        self.renew();
-        resend
-    }
-
-    /// The API accepted the token of `generation`, in a request that was sent
-    /// while that was `suspect`.
-    pub(super) fn clear(&self, generation: u32, suspect: Suspect) {
-        let (mut state, now) = self.lock();
-        let evidence = state.life.clear(generation, suspect);
-        state.publish_limit(&self.clock, now);
-        drop(state);
-        if evidence == Evidence::First {
-            report::cleared(generation);
-        }
-    }
-
     /// Somebody saw the API reject `token`.
     pub(super) fn report_rejected(&self, token: &Token) {
         let generation = self.state.lock().life.generation_of(token);
@@ -227,6 +196,39 @@ impl Shared {
         let state = self.state.lock();
         let now = self.clock.now();
         (state, now)
+    }
+}
+
+impl Reports for Shared {
+    fn reject(&self, generation: u32) -> Resend {
+        let (mut state, now) = self.lock();
+        let rejection = state.life.reject(generation, now);
+        state.publish_limit(&self.clock, now);
+        let age = state.life.age(now).unwrap_or_default();
+        let snapshot = state.life.snapshot(now);
+        let resend = state.life.resend(generation, now);
+        drop(state);
+        match rejection {
+            Rejection::First => report::rejected(&snapshot, age),
+            Rejection::Again => {}
+            Rejection::Known | Rejection::Stale => return resend,
+        }
+        self.renew();
+        resend
+    }
+
+    fn clear(&self, generation: u32, suspect: Suspect) {
+        let (mut state, now) = self.lock();
+        let evidence = state.life.clear(generation, suspect);
+        state.publish_limit(&self.clock, now);
+        drop(state);
+        if evidence == Evidence::First {
+            report::cleared(generation);
+        }
+    }
+
+    fn renew(&self) {
+        Shared::renew(self);
     }
 }
 
