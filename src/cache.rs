@@ -20,6 +20,7 @@ mod report;
 #[cfg(all(test, not(loom)))]
 #[allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::as_conversions
