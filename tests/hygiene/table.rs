@@ -78,6 +78,13 @@ pub(crate) const PRINTED: &[Printer] = &[
         }
         provider(credentials())
     }),
+    // Another.
+    ("retry::TryCloneBody", || {
+        fn cloned<C: fiskil_auth::retry::TryCloneBody<String>>(cloner: C) -> String {
+            format!("{:?}", cloner.try_clone_body(&"content".to_owned()))
+        }
+        cloned(|body: &String| Some(body.clone()))
+    }),
     // Nobody outside can have one: the module prints it by itself.
     ("retry::CloneBody", || {
         let _: Option<fiskil_auth::retry::CloneBody> = None;
