@@ -191,7 +191,7 @@ impl FiskilAuthLayer {
     }
 }
 
-impl<S> Layer<S> for FiskilAuthLayer {
+impl<S: Clone> Layer<S> for FiskilAuthLayer {
     type Service = FiskilAuth<S>;
 
     fn layer(&self, inner: S) -> Self::Service {

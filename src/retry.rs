@@ -176,25 +176,9 @@ impl<C> fmt::Debug for RetryUnauthorized<C> {
     }
 }
 
-impl<B: Clone, R, E> Policy<Request<B>, Response<R>, E> for RetryUnauthorized {
-    type Future = Delay;
-
-    fn retry(
-        &mut self,
-        _: &mut Request<B>,
-        result: &mut Result<Response<R>, E>,
-    ) -> Option<Self::Future> {
-        self.judge(result)
-    }
-
-    fn clone_request(&mut self, request: &Request<B>) -> Option<Request<B>> {
-        Some(request.clone())
-    }
-}
-
-impl<F, B, R, E> Policy<Request<B>, Response<R>, E> for RetryUnauthorized<F>
+impl<C, B, R, E> Policy<Request<B>, Response<R>, E> for RetryUnauthorized<C>
 where
-    F: Fn(&B) -> Option<B>,
+    C: TryCloneBody<B>,
 {
     type Future = Delay;
 
@@ -207,13 +191,40 @@ where
     }
 
     fn clone_request(&mut self, request: &Request<B>) -> Option<Request<B>> {
-        let mut clone = Request::new((self.clone_body)(request.body())?);
+        let mut clone = Request::new(self.clone_body.try_clone_body(request.body())?);
         clone.method_mut().clone_from(request.method());
         clone.uri_mut().clone_from(request.uri());
         *clone.version_mut() = request.version();
         clone.headers_mut().clone_from(request.headers());
         clone.extensions_mut().clone_from(request.extensions());
         Some(clone)
+    }
+}
+
+/// How [`RetryUnauthorized`] clones a request's body: [`CloneBody`], or a closure
+/// for [`with_body`](RetryUnauthorized::with_body).
+#[diagnostic::on_unimplemented(
+    message = "a request with a body of type `{B}` can't be sent a second time by this `RetryUnauthorized`",
+    note = "`RetryUnauthorized::new()` is for bodies that are `Clone`",
+    note = "say how another body is cloned, and when it can't be, with `RetryUnauthorized::with_body`"
+)]
+pub trait TryCloneBody<B> {
+    /// A body with the same content, or `None` where there can't be one.
+    fn try_clone_body(&self, body: &B) -> Option<B>;
+}
+
+impl<B: Clone> TryCloneBody<B> for CloneBody {
+    fn try_clone_body(&self, body: &B) -> Option<B> {
+        Some(body.clone())
+    }
+}
+
+impl<F, B> TryCloneBody<B> for F
+where
+    F: Fn(&B) -> Option<B>,
+{
+    fn try_clone_body(&self, body: &B) -> Option<B> {
+        self(body)
     }
 }
 

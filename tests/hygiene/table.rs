@@ -78,6 +78,13 @@ pub(crate) const PRINTED: &[Printer] = &[
         }
         provider(credentials())
     }),
+    // Another.
+    ("retry::TryCloneBody", || {
+        fn cloned<C: fiskil_auth::retry::TryCloneBody<String>>(cloner: C) -> String {
+            format!("{:?}", cloner.try_clone_body(&"content".to_owned()))
+        }
+        cloned(|body: &String| Some(body.clone()))
+    }),
     // Nobody outside of its module can have one, so a test there prints it.
     ("retry::CloneBody", || {
         let _: Option<fiskil_auth::retry::CloneBody> = None;
