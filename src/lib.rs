@@ -12,7 +12,7 @@
 //! use tower::ServiceBuilder;
 //!
 //! # #[cfg(feature = "https")]
-//! # fn stack<C>(client: C) -> Result<(), fiskil_auth::Error> {
+//! # fn stack<C: Clone>(client: C) -> Result<(), fiskil_auth::Error> {
 //! let service = ServiceBuilder::new()
 //!     .layer(FiskilAuthLayer::new(Credentials::from_env()?))
 //!     .service(client);
@@ -26,60 +26,41 @@
 //!
 //! # What happens to a request
 //!
-//! 1. Its URI decides whether it may carry the token at all: one without an
-//!    origin (axum, tonic) does, one to `https://api.fiskil.com` does, others
-//!    pass untouched, and plain HTTP to Fiskil fails. See
-//!    [`allow_origin`](FiskilAuthLayer::allow_origin), and on a server
+//! 1. Its URI decides whether it may carry the token: one without an origin (axum,
+//!    tonic) does, one to `https://api.fiskil.com` does, others are refused. See
+//!    [`allow_origin`](FiskilAuthLayer::allow_origin),
+//!    [`pass_other_origins`](FiskilAuthLayer::pass_other_origins), and on a server
 //!    [`inbound`](FiskilAuthLayer::inbound).
-//! 2. If there is a token, it goes out at once, with `Authorization` replaced.
-//!    The first request past a point between 60 and 80 % of the token's
+//! 2. If there is a token, the request goes out at once, with its `Authorization`
+//!    replaced. The first request past a point between 60 and 80 % of the token's
 //!    lifetime also starts its renewal in the background.
-//! 3. If there is none, the request waits for the one exchange that is under
-//!    way, for 10 s at most. It holds nothing of the inner service meanwhile.
-//! 4. If the exchange fails, all who waited share its error, and until the next
-//!    attempt is due (1 to 30 s later) requests fail at once.
-//! 5. If the API answers 401, or a gRPC answer has status 16, that token is
-//!    renewed, at once or, where that did not help before, at the same spacing.
-//!    The answer itself passes through.
+//! 3. If there is none, the request waits for the one fetch that is under way, for
+//!    10 s at most. It holds nothing of the inner service meanwhile.
+//! 4. If the fetch fails, all who waited share its error, and until the next one is
+//!    permitted (1 to 30 s later) requests without a token fail at once.
+//! 5. If the API answers 401, or to a gRPC request status 16, the answer passes
+//!    through, and the token is suspect until another request is let in with it. It
+//!    is renewed at once, within a budget.
 //!
 //! # When it fails
 //!
 //! The layer's error type is that of the inner service, so that it fits every
-//! stack, axum's `Infallible` included. A request that can't be given a token
-//! is answered by a response with an empty body, which carries the [`Error`] in
-//! its [extensions](http::Response::extensions):
+//! stack, axum's `Infallible` included. A request that can't be given a token is
+//! answered by a response with an empty body, which carries the [`Error`] in its
+//! [extensions](http::Response::extensions): 503 or 504 where it may pass by itself,
+//! 502 where somebody must act, and never a 401, which would make a layer above that
+//! retries on 401 loop. gRPC callers get status 14 or 16. The table is in
+#![cfg_attr(
+    any(doc, doctest),
+    doc = " [When it fails](crate::docs::failure); [`error_for_auth`] makes an `Err` of it."
+)]
 //!
-//! | failure | HTTP | gRPC request (`application/grpc…`) |
-//! |---|---|---|
-//! | transient | 503, with `Retry-After` | `UNAVAILABLE` (14) |
-//! | past the deadline | 504 | `UNAVAILABLE` (14) |
-//! | permanent | 502 | `UNAUTHENTICATED` (16) |
+//! # Pages
 //!
-//! It is never a 401, which would make a layer above that retries on 401 loop.
-//!
-//! ```
-//! use fiskil_auth::{Credentials, Error, ErrorKind, FiskilAuthLayer, Token, TokenRequest};
-//! use http::{Request, Response, StatusCode};
-//! use tower::{Layer, ServiceExt, service_fn};
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // Any `Service<TokenRequest, Response = Token>` can be the source of tokens.
-//! let tokens = service_fn(|_: TokenRequest| async {
-//!     Token::new("…not a header…", std::time::Duration::from_secs(900))
-//! });
-//! let layer = FiskilAuthLayer::with_token_service(Credentials::new("id", "secret"), tokens);
-//! let api = layer.layer(service_fn(|_: Request<()>| async {
-//!     Ok::<_, std::io::Error>(Response::new(()))
-//! }));
-//!
-//! let response = api.oneshot(Request::new(())).await?;
-//! assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
-//! let error: &Error = response.extensions().get().ok_or("no error")?;
-//! assert_eq!(error.kind(), ErrorKind::InvalidToken);
-//! # Ok(())
-//! # }
-//! ```
+#![cfg_attr(
+    any(doc, doctest),
+    doc = "[Which order?](docs::order) · [When it fails](docs::failure) · [Watching it](docs::watching) · [What you can rely on](docs::promises)"
+)]
 //!
 //! # Runtime
 //!
@@ -112,8 +93,8 @@
 //!
 //! At run time a provider that is installed for the process comes first (FIPS
 //! builds install theirs), then aws-lc-rs, then ring, whichever is compiled in. The
-//! first exchange decides; with `https` alone and nothing installed its error says
-//! what to do, and the next exchange looks again.
+//! first fetch decides; with `https` alone and nothing installed its error says what
+//! to do, and the next fetch looks again.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod body;
