@@ -1,6 +1,7 @@
 //! The one error of this crate: opaque, cheap to clone, and free of secrets.
 
 mod foreign;
+mod retry_at;
 #[cfg(feature = "https")]
 mod tls;
 
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 
+pub(crate) use self::retry_at::RetryAt;
 #[cfg(feature = "https")]
 pub(crate) use self::tls::{is_bad_certificate, is_other_protocol};
 use crate::time::{DAY, now};
@@ -21,7 +23,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Why a request could not be given a token.
 ///
 /// A clone shares its content, so all the requests that waited for one failed
-/// exchange get the same error. Its text holds no secret and no token, and
+/// fetch get the same error. Its text holds no secret and no token, and
 /// tells what to do about it; [`source`](std::error::Error::source) has the
 /// cause, where there is one.
 ///
@@ -33,7 +35,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// | [`Unavailable`](ErrorKind::Unavailable) | yes | wait for [`retry_after`](Error::retry_after) |
 /// | [`Certificate`](ErrorKind::Certificate) | no | check the trust store, the host and the clock |
 /// | [`InvalidAnswer`](ErrorKind::InvalidAnswer) | yes, unless it had no content (204) | check what answers at the endpoint |
-/// | [`InvalidToken`](ErrorKind::InvalidToken) | if it came from an exchange | check the token service |
+/// | [`InvalidToken`](ErrorKind::InvalidToken) | if a token service brought it | check the token service |
 /// | [`TokenService`](ErrorKind::TokenService) | yes | see the source |
 /// | [`Timeout`](ErrorKind::Timeout) | yes | check the way to the endpoint |
 /// | [`Runtime`](ErrorKind::Runtime) | no without one, yes when one shut down | call within a tokio runtime that has timers |
@@ -43,25 +45,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone)]
 pub struct Error {
     inner: Arc<Inner>,
-    // Beside the shared part: the cache moves it when it spaces its exchanges.
+    // Beside the shared part: the cache moves it when it backs off.
     hold: Option<RetryAt>,
-}
-
-/// Until when an error holds the next fetch back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RetryAt {
-    /// Until then, or for as long as the backoff asks, if that is more.
-    AtLeast(Instant),
-    /// Until then, whatever the backoff.
-    Exactly(Instant),
-}
-
-impl RetryAt {
-    fn instant(self) -> Instant {
-        match self {
-            Self::AtLeast(at) | Self::Exactly(at) => at,
-        }
-    }
 }
 
 #[derive(Clone)]
@@ -98,7 +83,7 @@ pub enum ErrorKind {
     /// A token service of your own failed, or any token service or credentials
     /// provider panicked.
     TokenService,
-    /// The deadline of an exchange passed.
+    /// The deadline of a fetch passed.
     Timeout,
     /// There is no tokio runtime with timers, or it shut down.
     Runtime,
@@ -115,8 +100,8 @@ impl Error {
         self.inner.transient
     }
 
-    /// The time left until another exchange may be tried, or `None` where
-    /// nothing holds it back. Counted from the call, not from the failure.
+    /// The time left until another fetch may start, or `None` where nothing holds
+    /// it back. Counted from the call, not from the failure.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_at()
             .map(|at| at.saturating_duration_since(now()))

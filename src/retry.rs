@@ -56,8 +56,9 @@ use crate::runtime::Timer;
 /// - it is the layer beneath that saw the rejection: a 401 from elsewhere, or
 ///   to a request that [carried no token](crate::FiskilAuthLayer::allow_origin),
 ///   passes as it is;
-/// - another token is there or on its way. Where the API rejects one token
-///   after another, renewals are spaced, and the same token would go out again;
+/// - another token is there or on its way. Where the API rejects one token after
+///   another, their renewals are beyond the budget, and the same token would go out
+///   again;
 /// - its body can be cloned ([`with_body`](Self::with_body)). Every request is
 ///   cloned before it is sent, its headers and extensions included;
 /// - the rejection came before the answer was handed out: a gRPC status 16 in

@@ -1,6 +1,7 @@
 //! The states of a token's life, and what leads from one to the next.
 
 mod answers;
+mod verdicts;
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -8,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
 use super::budget::Budget;
-use super::current::{Charge, Current, SuspectRenewal, Suspicion};
+use super::current::{Charge, Current, SuspectRenewal};
 use super::now::{Now, later};
 use super::step::{
-    Ask, Claim, Completed, Ending, Evidence, Failure, Fault, InFlight, Outcome, Reason, Rejection,
-    Renewal, Step, Suspect, Usable, Value,
+    Ask, Claim, Completed, Ending, Failure, Fault, InFlight, Outcome, Reason, Renewal, Step,
+    Usable, Value,
 };
 
 /// What is known of the token, and of the fetch under way.
@@ -223,80 +224,6 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
             outcome: Outcome::Failed(error),
         }
     }
-
-    /// The API rejected the token of `generation`.
-    pub(in crate::cache) fn reject(&mut self, generation: u32, now: Now) -> Rejection {
-        let is_current = self.generation == generation;
-        let current = self.current.as_mut();
-        let Some(current) = current.filter(|current| is_current && current.is_usable(now)) else {
-            return Rejection::Stale;
-        };
-        if current.suspicion.is_some() {
-            return Rejection::Known;
-        }
-        let (charge, delay) = match self.budget.allows(now.mono) {
-            true => (Charge::WithinBudget, Duration::ZERO),
-            false => (Charge::BeyondBudget, self.budget.delay()),
-        };
-        self.suspicions = self.suspicions.checked_add(1).unwrap_or(NonZeroU32::MIN);
-        let number = Suspect::new(self.suspicions);
-        current.suspicion = Some(Suspicion::new(number, now.mono, charge, delay));
-        current.suspicions = current.suspicions.saturating_add(1);
-        if current.suspicions > 1 {
-            return Rejection::Again;
-        }
-        count(&mut self.rejections);
-        Rejection::First
-    }
-
-    /// The API accepted the token of `generation` from a request that was sent
-    /// while it was `suspect`.
-    pub(in crate::cache) fn clear(&mut self, generation: u32, suspect: Suspect) -> Evidence {
-        let is_current = self.generation == generation;
-        let current = self.current.as_mut().filter(|_| is_current);
-        let Some(current) = current else {
-            return Evidence::Stale;
-        };
-        match current
-            .suspicion
-            .take_if(|suspicion| suspicion.number == suspect)
-        {
-            None => Evidence::Stale,
-            Some(_) if current.suspicions > 1 => Evidence::Again,
-            Some(_) => Evidence::First,
-        }
-    }
-
-    /// The user says that `token` is dead: if it is the one in use, it is dropped
-    /// at once, whatever follows.
-    pub(in crate::cache) fn invalidate(&mut self, token: &T) {
-        if !self.is_invalidated(token) {
-            if self.invalidated.len() >= MAX_INVALIDATED {
-                self.invalidated.pop_front();
-            }
-            self.invalidated.push_back(token.clone());
-        }
-        let current = self
-            .current
-            .take_if(|current| current.token.is_same_value(token));
-        if let Some(current) = current {
-            if current.suspicions == 0 {
-                count(&mut self.rejections);
-            }
-            // The first one is replaced at once.
-            if current.reason == Reason::Invalidated {
-                let until = later(current.claimed_at.mono, SECOND);
-                self.spacing = Some((until, Fault::InvalidatedSoon));
-            }
-            self.dropped = Some(current.token);
-        }
-    }
-
-    fn is_invalidated(&self, token: &T) -> bool {
-        self.invalidated
-            .iter()
-            .any(|other| other.is_same_value(token))
-    }
 }
 
 fn count(counter: &mut u64) {
@@ -314,7 +241,3 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// As many restarts as one request may make.
 pub(in crate::cache) const MAX_LOSSES: u32 = 3;
-
-/// By the time so many more have been invalidated, one that comes back has long
-/// expired.
-const MAX_INVALIDATED: usize = 16;
