@@ -46,6 +46,8 @@ use tower_service::Service;
 pub(crate) use self::cached::CachedToken;
 use self::exchange::Exchange;
 use self::shared::{Shared, Step};
+#[cfg(feature = "redis")]
+pub(crate) use self::spacing::wait_after;
 pub use self::status::Status;
 pub(crate) use self::wait::Wait;
 use crate::{BoxError, Error, ProvideCredentials, Token, TokenRequest};

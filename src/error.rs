@@ -40,7 +40,24 @@ use crate::BoxError;
 pub struct Error {
     inner: Arc<Inner>,
     // Beside the shared part: the cache moves it when it spaces its exchanges.
-    retry_at: Option<Instant>,
+    hold: Option<RetryAt>,
+}
+
+/// Until when an error holds the next exchange back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RetryAt {
+    /// Until then, or for as long as failed exchanges are spaced, if that is more.
+    AtLeast(Instant),
+    /// Until then, whatever the spacing.
+    Exactly(Instant),
+}
+
+impl RetryAt {
+    fn instant(self) -> Instant {
+        match self {
+            Self::AtLeast(at) | Self::Exactly(at) => at,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -98,7 +115,7 @@ impl Error {
     /// nothing holds it back. Counted from the call, not from the failure.
     pub fn retry_after(&self) -> Option<Duration> {
         let now = tokio::time::Instant::now().into_std();
-        self.retry_at
+        self.retry_at()
             .map(|at| at.saturating_duration_since(now))
             .filter(|left| !left.is_zero())
     }
@@ -147,8 +164,20 @@ impl Error {
     /// five minutes.
     #[must_use]
     pub fn with_retry_after(self, wait: Duration) -> Self {
-        let now = tokio::time::Instant::now().into_std();
-        self.with_retry_at(Some(now.checked_add(wait.min(DAY)).unwrap_or(now)))
+        self.with_retry_at(Some(from_now(wait)))
+    }
+
+    /// Holds the next exchange back for exactly `wait` from now on, in the place
+    /// of the spacing of failed exchanges, which does not count this one. More
+    /// than five minutes count as five minutes; zero holds nothing back.
+    ///
+    /// For token services that space exchanges themselves, such as one that
+    /// many processes share. [`with_retry_after`](Self::with_retry_after) is the
+    /// one for a server's wish.
+    #[must_use]
+    pub fn with_exact_retry_after(mut self, wait: Duration) -> Self {
+        self.hold = Some(RetryAt::Exactly(from_now(wait)));
+        self
     }
 
     pub(crate) fn new(kind: ErrorKind, text: impl Into<Cow<'static, str>>) -> Self {
@@ -175,7 +204,7 @@ impl Error {
         };
         Self {
             inner: Arc::new(inner),
-            retry_at: None,
+            hold: None,
         }
     }
 
@@ -194,27 +223,32 @@ impl Error {
         self.map(|inner| inner.source = Some(source.into()))
     }
 
-    #[cfg(feature = "client")]
+    #[cfg(any(feature = "client", feature = "redis"))]
     pub(crate) fn with_answer(
         self,
-        status: StatusCode,
+        status: impl Into<Option<StatusCode>>,
         id: Option<Box<str>>,
         name: Option<Box<str>>,
     ) -> Self {
+        let status = status.into();
         self.map(|inner| {
-            inner.status = Some(status);
+            inner.status = status;
             inner.id = id;
             inner.name = name;
         })
     }
 
     pub(crate) fn with_retry_at(mut self, at: Option<Instant>) -> Self {
-        self.retry_at = at;
+        self.hold = at.map(RetryAt::AtLeast);
         self
     }
 
     pub(crate) fn retry_at(&self) -> Option<Instant> {
-        self.retry_at
+        self.hold.map(RetryAt::instant)
+    }
+
+    pub(crate) fn hold(&self) -> Option<RetryAt> {
+        self.hold
     }
 
     fn map(mut self, change: impl FnOnce(&mut Inner)) -> Self {
@@ -262,6 +296,11 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.inner.source.as_deref().map(|source| source as _)
     }
+}
+
+fn from_now(wait: Duration) -> Instant {
+    let now = tokio::time::Instant::now().into_std();
+    now.checked_add(wait.min(DAY)).unwrap_or(now)
 }
 
 const OTHER: &str = "the token service or the credentials provider failed: see the source";

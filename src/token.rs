@@ -18,6 +18,20 @@ use crate::{Credentials, Error, ErrorKind, redact};
 pub struct Token {
     header: HeaderValue,
     lifetime: Duration,
+    source: Source,
+}
+
+/// Where a token came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// An exchange of this process.
+    Minted,
+    /// The exchange of another process, by way of a store that both share.
+    #[cfg_attr(
+        not(feature = "redis"),
+        expect(dead_code, reason = "for what shares tokens")
+    )]
+    Shared,
 }
 
 impl Token {
@@ -47,6 +61,7 @@ impl Token {
         Ok(Self {
             header: header(text).ok_or_else(|| invalid("the token can't be sent in a header"))?,
             lifetime: expires_in.min(MAX_LIFETIME),
+            source: Source::Minted,
         })
     }
 
@@ -72,7 +87,27 @@ impl Token {
         Self {
             header: header(bytes).unwrap_or_else(|| self.header.clone()),
             lifetime: self.lifetime,
+            source: self.source,
         }
+    }
+
+    /// Where it came from.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for the event of a fetch"))]
+    pub(crate) fn source(&self) -> Source {
+        self.source
+    }
+
+    #[cfg(feature = "redis")]
+    pub(crate) fn with_source(mut self, source: Source) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// The same token, counted from another instant.
+    #[cfg(feature = "redis")]
+    pub(crate) fn with_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime.min(MAX_LIFETIME);
+        self
     }
 
     pub(crate) fn is_same_value(&self, other: &Self) -> bool {
@@ -100,22 +135,29 @@ pub struct TokenRequest {
     /// another is wanted. A token service with a cache of its own must not
     /// answer with this one.
     pub rejected: Option<Token>,
+    /// The token that the asking cache holds and still uses, if it has one. A
+    /// token service with a cache of its own must answer with another: a cache
+    /// that holds a token and asks wants the next one.
+    pub held: Option<Token>,
 }
 
 impl TokenRequest {
-    /// A request that exchanges `credentials`, with no token rejected before.
+    /// A request that exchanges `credentials`, with no token rejected before and
+    /// none held.
     pub fn new(credentials: Credentials) -> Self {
         Self {
             credentials,
             rejected: None,
+            held: None,
         }
     }
 
-    /// Whether the text gives away the client secret or the rejected token.
+    /// Whether the text gives away the client secret or one of the tokens.
     pub(crate) fn is_revealed_by(&self, text: &str) -> bool {
         let secret = self.credentials.client_secret().expose_secret();
-        let token = self.rejected.as_ref().map(Token::value).unwrap_or_default();
-        redact::reveals(text, &[secret, token])
+        let [rejected, held] =
+            [&self.rejected, &self.held].map(|token| token.as_ref().map_or("", Token::value));
+        redact::reveals(text, &[secret, rejected, held])
     }
 }
 

@@ -11,6 +11,8 @@ pub(super) struct Claim {
     pub(super) deadline: Instant,
     /// What [`TokenRequest::rejected`](crate::TokenRequest::rejected) is to say.
     pub(super) rejected: Option<Token>,
+    /// What [`TokenRequest::held`](crate::TokenRequest::held) is to say.
+    pub(super) held: Option<Token>,
 }
 
 /// What a request does.

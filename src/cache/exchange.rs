@@ -22,6 +22,13 @@ pub(super) struct Exchange {
     known: Mutex<Known>,
 }
 
+/// The tokens that the next one must differ from.
+#[derive(Clone, Debug)]
+pub(super) struct Tokens {
+    pub(super) rejected: Option<Token>,
+    pub(super) held: Option<Token>,
+}
+
 impl Exchange {
     pub(super) fn new<P, S>(provider: P, service: S) -> Self
     where
@@ -43,14 +50,14 @@ impl Exchange {
     /// Where the pair is refused, the provider is asked once more: it may have
     /// been rotated in the meantime. Each pair makes an exchange of its own, and
     /// nothing of the refused one's is left in the next.
-    pub(super) async fn run(&self, rejected: Option<Token>, clock: &Clock) -> Outcome<Error> {
+    pub(super) async fn run(&self, tokens: Tokens, clock: &Clock) -> Outcome<Error> {
         let pair = self.provide().await?;
-        let refusal = match self.exchange(pair.clone(), rejected.clone(), clock).await {
+        let refusal = match self.exchange(pair.clone(), tokens.clone(), clock).await {
             Err(error) if error.is_of_refused_pair() => error,
             outcome => return outcome,
         };
         match self.provide().await {
-            Ok(next) if !next.is_same_pair(&pair) => self.exchange(next, rejected, clock).await,
+            Ok(next) if !next.is_same_pair(&pair) => self.exchange(next, tokens, clock).await,
             // Fiskil's verdict says more than that there is no other pair.
             Ok(_) | Err(_) => Err(refusal),
         }
@@ -68,12 +75,13 @@ impl Exchange {
     async fn exchange(
         &self,
         credentials: Credentials,
-        rejected: Option<Token>,
+        tokens: Tokens,
         clock: &Clock,
     ) -> Outcome<Error> {
         let request = TokenRequest {
             credentials,
-            rejected,
+            rejected: tokens.rejected,
+            held: tokens.held,
         };
         let sent = request.clone();
         // A clone for each exchange, dropped at its end: one instance that was

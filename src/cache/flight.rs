@@ -59,6 +59,10 @@ impl Flight {
         self.claim.rejected.as_ref()
     }
 
+    pub(super) fn held(&self) -> Option<&Token> {
+        self.claim.held.as_ref()
+    }
+
     pub(super) fn landed(&self) -> Option<&Landing> {
         self.landed.get()
     }

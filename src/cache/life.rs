@@ -75,6 +75,7 @@ impl Life {
             id: self.counts.fetches,
             deadline: later(now.mono, self.deadline),
             rejected: self.rejected.clone(),
+            held: self.usable(now).map(|held| held.token.clone()),
         };
         self.flight = Some(claim.clone());
         Some(claim)

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::held::later;
 use crate::Error;
+use crate::error::RetryAt;
 
 /// Exchanges are held back until an instant, for a reason.
 #[derive(Clone, Debug)]
@@ -39,17 +40,21 @@ impl Spacing {
     }
 
     /// Notes a failure at `now`: the next exchange waits for a jittered step,
-    /// or for the error's own `Retry-After` where that is later. Returns the
-    /// error with that instant on it.
+    /// or for the error's own `Retry-After` where that is later. An exact hold
+    /// is taken as it is, and is no step. Returns the error with that instant on
+    /// it.
     pub(super) fn fail(&mut self, now: Instant, error: Error) -> Error {
-        let step = STEPS.get(self.failures).or(STEPS.last());
+        let asked = match error.hold() {
+            Some(RetryAt::Exactly(at)) => {
+                let wait = at.saturating_duration_since(now).min(MAX_RETRY_AFTER);
+                return self.hold_for(wait, now, error);
+            }
+            Some(RetryAt::AtLeast(at)) => at.saturating_duration_since(now),
+            None => Duration::ZERO,
+        };
+        let wait = wait_after(self.failures, asked, self.rng.f64());
         self.failures = self.failures.saturating_add(1);
-        let jitter = 1.0 + JITTER * self.rng.f64();
-        let wait = step.copied().unwrap_or(MIN_STEP).mul_f64(jitter);
-        let asked = error
-            .retry_at()
-            .map(|at| at.saturating_duration_since(now).min(MAX_RETRY_AFTER));
-        self.hold_for(wait.max(asked.unwrap_or_default()), now, error)
+        self.hold_for(wait, now, error)
     }
 
     /// Holds exchanges back for the shortest step, without counting a failure.
@@ -90,6 +95,16 @@ impl Spacing {
         let displaced = std::mem::replace(&mut self.hold, hold);
         self.displaced.extend(displaced.map(|hold| hold.error));
     }
+}
+
+/// How long the next exchange waits after a failure that so many in a row came
+/// before: a step, which `chance`, from 0 to 1, stretches, or `asked` for where
+/// that is longer.
+pub(crate) fn wait_after(failures: usize, asked: Duration, chance: f64) -> Duration {
+    let step = STEPS.get(failures).or(STEPS.last());
+    let wait = step.copied().unwrap_or(MIN_STEP);
+    wait.mul_f64(1.0 + JITTER * chance)
+        .max(asked.min(MAX_RETRY_AFTER))
 }
 
 const MIN_STEP: Duration = Duration::from_secs(1);
@@ -151,6 +166,27 @@ mod tests {
             assert!(spread.clone().any(|part| part < 1.05), "{step}");
             assert!(spread.clone().any(|part| part > 1.2), "{step}");
         }
+    }
+
+    #[test]
+    fn an_exact_hold_is_taken_as_it_is_and_is_no_step() {
+        let now = Instant::now();
+        let mut spacing = spacing(1);
+        let second = Duration::from_secs(1);
+        for wait in [second / 10, 17 * second, 299 * second] {
+            let exact = error().with_exact_retry_after(wait);
+            let held = spacing.fail(now, exact.clone());
+            assert_eq!(held.retry_at(), exact.retry_at());
+            spacing.release();
+        }
+        let hour = spacing.fail(now, error().with_exact_retry_after(3600 * second));
+        assert_eq!(hour.retry_at().unwrap() - now, 300 * second);
+        spacing.release();
+        let first = spacing.fail(now, error()).retry_at().unwrap() - now;
+        assert!(
+            (second..=second.mul_f64(1.25)).contains(&first),
+            "{first:?}"
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout_at;
 
 use super::clock::Now;
+use super::exchange::Tokens;
 use super::failure;
 use super::flight::Flight;
 use super::report::Report;
@@ -41,7 +42,11 @@ impl Shared {
         let task = runtime.spawn(async move {
             let flight = &guard.flight;
             let run = catch_panic(async {
-                let run = exchange.run(flight.rejected().cloned(), &clock);
+                let tokens = Tokens {
+                    rejected: flight.rejected().cloned(),
+                    held: flight.held().cloned(),
+                };
+                let run = exchange.run(tokens, &clock);
                 timeout_at(flight.deadline().into(), run).await
             });
             let outcome = match run.await {
