@@ -124,6 +124,8 @@ mod runtime;
 pub mod sandbox;
 mod scope;
 mod service;
+#[cfg(feature = "redis")]
+mod shared_tokens;
 mod token;
 
 pub use self::body::ResponseBody;
@@ -139,6 +141,9 @@ pub use self::error_for_auth::error_for_auth;
 pub use self::future::ResponseFuture;
 pub use self::layer::FiskilAuthLayer;
 pub use self::service::FiskilAuth;
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use self::shared_tokens::{SharedTokens, SharedTokensService};
 pub use self::token::{Token, TokenRequest};
 
 /// Any error, boxed.

@@ -1,8 +1,8 @@
-//! What is needed of tokio, and the errors where it is not there.
+//! What is needed of tokio, the errors where it is not there, and panics caught.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 #[cfg(feature = "client")]
 use std::time::Duration;
@@ -70,6 +70,23 @@ impl Timer {
         catch_unwind(AssertUnwindSafe(|| self.sleep.as_mut().poll(cx)))
             .map_or_else(|_| Poll::Ready(Err(shut_down())), |poll| poll.map(Ok))
     }
+}
+
+/// What `future` returns, or `None` where it panics.
+pub(crate) async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        // A future that has panicked is not polled again, only dropped.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Some),
+            Err(payload) => {
+                // What it is may panic again when it is dropped.
+                std::mem::forget(payload);
+                Poll::Ready(None)
+            }
+        }
+    })
+    .await
 }
 
 const MISSING: &str = "there is no tokio runtime with timers here: \

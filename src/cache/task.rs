@@ -1,10 +1,6 @@
 //! The task that runs one exchange, and what its end of any kind leads to.
 
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::{Arc, Weak};
-use std::task::Poll;
 
 use tokio::runtime::Handle;
 use tokio::time::timeout_at;
@@ -15,7 +11,7 @@ use super::failure;
 use super::flight::Flight;
 use super::report::Report;
 use super::shared::Shared;
-use crate::runtime::{self, Timer};
+use crate::runtime::{self, Timer, catch_panic};
 use crate::{Error, Token};
 
 impl Shared {
@@ -93,21 +89,4 @@ impl Drop for Guard {
             self.end(None);
         }
     }
-}
-
-/// What `future` returns, or `None` where it panics.
-async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        // A future that has panicked is not polled again, only dropped.
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Some),
-            Err(payload) => {
-                // What it is may panic again when it is dropped.
-                std::mem::forget(payload);
-                Poll::Ready(None)
-            }
-        }
-    })
-    .await
 }

@@ -1,0 +1,146 @@
+//! One token for a fleet: a layer over a token service that shares what it
+//! brings with other processes.
+
+mod crypto;
+mod entry;
+mod exchange;
+mod fetch;
+mod health;
+mod keys;
+mod known;
+#[cfg(test)]
+mod memory;
+mod protocol;
+mod refusal;
+mod store;
+#[cfg(test)]
+mod tests;
+mod turn;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use self::health::Health;
+use self::known::Known;
+use self::store::{Store, StoreError, StoreFuture};
+use crate::runtime::catch_panic;
+use crate::{BoxError, Error, Token, TokenRequest};
+
+#[derive(Clone)]
+pub struct SharedTokens {
+    sharing: Arc<Sharing>,
+}
+
+/// What all clones of a layer and its services share.
+struct Sharing {
+    store: Arc<dyn Store>,
+    namespace: String,
+    known: Arc<Known>,
+    health: Arc<Health>,
+}
+
+impl SharedTokens {
+    fn over(store: impl Store) -> Self {
+        Self {
+            sharing: Arc::new(Sharing {
+                store: Arc::new(store),
+                namespace: NAMESPACE.to_owned(),
+                known: Arc::default(),
+                health: Arc::default(),
+            }),
+        }
+    }
+
+    /// What the names of all keys begin with, as it is, in the place of
+    /// `fiskil-auth`: for fleets on one store that must not share a token.
+    #[must_use]
+    pub fn namespace(self, name: impl Into<String>) -> Self {
+        Self {
+            sharing: Arc::new(Sharing {
+                store: self.sharing.store.clone(),
+                namespace: name.into(),
+                known: Arc::default(),
+                health: self.sharing.health.clone(),
+            }),
+        }
+    }
+}
+
+impl<S> Layer<S> for SharedTokens {
+    type Service = SharedTokensService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SharedTokensService {
+            inner,
+            sharing: self.sharing.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for SharedTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedTokens")
+            .field("namespace", &self.sharing.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A token service that shares what another one brings: made by
+/// [`SharedTokens`].
+#[derive(Clone)]
+pub struct SharedTokensService<S> {
+    inner: S,
+    sharing: Arc<Sharing>,
+}
+
+impl<S> Service<TokenRequest> for SharedTokensService<S>
+where
+    S: Service<TokenRequest, Response = Token> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+{
+    type Response = Token;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Token, Error>> + Send>>;
+
+    /// Always ready: most fetches never get to the service beneath, which is
+    /// waited for when it is called.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: TokenRequest) -> Self::Future {
+        let exchange = exchange::exchange(self.inner.clone(), request.clone());
+        let sharing = self.sharing.clone();
+        Box::pin(async move { fetch::fetch(&sharing, &request, exchange).await })
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for SharedTokensService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedTokensService")
+            .field("inner", &self.inner)
+            .field("namespace", &self.sharing.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the store answers within `limit`. A store may be foreign code, which
+/// panics.
+async fn bounded<T>(limit: Duration, answer: StoreFuture<'_, T>) -> Result<T, StoreError> {
+    match timeout(limit, catch_panic(answer)).await {
+        Ok(Some(answer)) => answer,
+        Ok(None) => Err(StoreError("its client panicked".to_owned())),
+        Err(_) => Err(StoreError("no answer in time".to_owned())),
+    }
+}
+
+const NAMESPACE: &str = "fiskil-auth";

@@ -1,0 +1,1 @@
+//! What a store must do, for each of the stores.

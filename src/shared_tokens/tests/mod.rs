@@ -1,0 +1,18 @@
+//! The protocol, in paused time over the store in memory; the suite of both
+//! stores, which keeps the one in memory honest.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions
+)]
+
+mod conformance;
+mod crash;
+mod endpoint;
+mod fleet;
+mod forgery;
+mod probe;
+mod rejections;
+mod world;
