@@ -8,3 +8,6 @@ pub mod failure {}
 
 #[doc = include_str!("docs/watching.md")]
 pub mod watching {}
+
+#[doc = include_str!("docs/fleet.md")]
+pub mod fleet {}

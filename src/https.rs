@@ -93,13 +93,17 @@ pub(crate) fn is_bad_certificate(error: &(dyn StdError + 'static)) -> bool {
     matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
 }
 
-fn client() -> Result<HttpsClient, rustls::Error> {
+/// What all TLS of this crate is set up with.
+pub(crate) fn tls() -> Result<ClientConfig, rustls::Error> {
     // TLS 1.3 or 1.2: rustls has nothing older that could be agreed on.
-    let tls = ClientConfig::builder_with_provider(Arc::new(provider()))
+    Ok(ClientConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()?
         .with_platform_verifier()?
-        .with_no_client_auth();
+        .with_no_client_auth())
+}
 
+fn client() -> Result<HttpsClient, rustls::Error> {
+    let tls = tls()?;
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));

@@ -145,6 +145,10 @@ pub use self::service::FiskilAuth;
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::shared_tokens::{SharedTokens, SharedTokensService};
 pub use self::token::{Token, TokenRequest};
+/// The Redis client, whose connections [`SharedTokens::redis_with`] takes.
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use ::redis;
 
 /// Any error, boxed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -11,6 +11,7 @@ mod known;
 #[cfg(test)]
 mod memory;
 mod protocol;
+mod redis_store;
 mod refusal;
 mod store;
 #[cfg(test)]
@@ -24,16 +25,50 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use redis::aio::ConnectionLike;
 use tokio::time::timeout;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use self::health::Health;
 use self::known::Known;
+use self::redis_store::{Address, RedisStore};
 use self::store::{Store, StoreError, StoreFuture};
 use crate::runtime::catch_panic;
 use crate::{BoxError, Error, Token, TokenRequest};
 
+/// Lets the processes of a fleet share one token, over a Redis or a Valkey.
+///
+/// It is a layer over any token service:
+///
+/// ```no_run
+/// use fiskil_auth::{BoxError, Credentials, FiskilAuthLayer, SharedTokens, Token, TokenRequest};
+/// use tower::ServiceBuilder;
+///
+/// # fn of(exchange: impl tower::Service<TokenRequest, Response = Token, Error = BoxError, Future: Send> + Clone + Send + 'static) -> Result<(), BoxError> {
+/// let tokens = ServiceBuilder::new()
+///     .layer(SharedTokens::redis("rediss://cache.internal")?)
+///     .service(exchange);
+/// let layer = FiskilAuthLayer::with_token_service(Credentials::from_env()?, tokens);
+/// # drop(layer);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// All that have the same client id, secret and namespace share what is fetched,
+/// what fails, and what the API rejects:
+///
+/// - One process exchanges at a time; two thousand that start at once make one
+///   exchange. One that dies meanwhile is replaced after three seconds.
+/// - A rejected token is replaced once for all, and failures hold all back as they
+///   would one.
+/// - Where the store fails, each process exchanges by itself, two seconds later
+///   at most, and a warning says so once.
+/// - What is stored is sealed with keys that the client secret derives: the store
+///   sees no token, and who can write to it can withhold one, never choose one.
+///
+/// Tokens with less than ten seconds left are not shared. What a store sees and
+/// holds, and what to watch: [the operator's page](crate::docs::fleet).
 #[derive(Clone)]
 pub struct SharedTokens {
     sharing: Arc<Sharing>,
@@ -48,6 +83,39 @@ struct Sharing {
 }
 
 impl SharedTokens {
+    /// Shares tokens over the Redis or Valkey at `url`:
+    /// `redis://[user:password@]host[:port][/database]`, `rediss://…` for TLS with
+    /// a certificate that this machine trusts, or `unix:///path`.
+    ///
+    /// Opens nothing yet: connections are made by fetches, one for each.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if it is no
+    /// such URL. The error does not echo it.
+    pub fn redis(url: impl AsRef<str>) -> Result<Self, Error> {
+        Ok(Self::over(RedisStore::at(Address::parse(url.as_ref())?)))
+    }
+
+    /// Shares tokens over connections of your own: for Sentinel, Cluster, pools
+    /// and client certificates.
+    ///
+    /// `connect` is called by each fetch, which drops the connection at its end,
+    /// and has two seconds, commands included. A clone of one that is kept will
+    /// do if it reconnects by itself; see [the operator's
+    /// page](crate::docs::fleet#connections-of-your-own). Its errors are not
+    /// shown, as they may have a password in them.
+    #[must_use]
+    pub fn redis_with<F, Fut, C, E>(connect: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<C, E>> + Send,
+        C: ConnectionLike + Send + 'static,
+        E: Into<BoxError>,
+    {
+        Self::over(RedisStore::by(connect))
+    }
+
     fn over(store: impl Store) -> Self {
         Self {
             sharing: Arc::new(Sharing {

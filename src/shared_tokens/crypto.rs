@@ -5,6 +5,12 @@ use aws_lc_rs::{aead, hkdf, hmac, rand};
 #[cfg(not(feature = "aws-lc-rs"))]
 use ring::{aead, hkdf, hmac, rand};
 
+#[cfg(not(any(feature = "aws-lc-rs", feature = "https")))]
+compile_error!(
+    "fiskil-auth: the feature `redis` seals what it stores by the crypto of a TLS provider: \
+     enable `https` (ring) or `aws-lc-rs`, too"
+);
+
 use zeroize::Zeroizing;
 
 use self::rand::SecureRandom;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::StatusCode;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tower_service::Service;
 
 use crate::{Error, ErrorKind, Token, TokenRequest};
@@ -22,7 +22,7 @@ struct State {
     mode: Mode,
     latency: Duration,
     lifetime: Duration,
-    posts: Vec<Instant>,
+    posts: usize,
     running: usize,
     most_running: usize,
 }
@@ -44,7 +44,7 @@ impl Endpoint {
                 mode: Mode::Issues,
                 latency: Duration::from_millis(200),
                 lifetime: Duration::from_secs(900),
-                posts: Vec::new(),
+                posts: 0,
                 running: 0,
                 most_running: 0,
             })),
@@ -64,12 +64,7 @@ impl Endpoint {
     }
 
     pub(super) fn posts(&self) -> usize {
-        self.state.lock().unwrap().posts.len()
-    }
-
-    /// When each exchange was started.
-    pub(super) fn times(&self) -> Vec<Instant> {
-        self.state.lock().unwrap().posts.clone()
+        self.state.lock().unwrap().posts
     }
 
     pub(super) fn most_running(&self) -> usize {
@@ -88,12 +83,12 @@ impl Service<TokenRequest> for Endpoint {
 
     fn call(&mut self, _: TokenRequest) -> Self::Future {
         let mut state = self.state.lock().unwrap();
-        state.posts.push(Instant::now());
+        state.posts += 1;
         state.running += 1;
         state.most_running = state.most_running.max(state.running);
         let running = Running(self.state.clone());
         let (mode, latency, lifetime) = (state.mode, state.latency, state.lifetime);
-        let n = state.posts.len();
+        let n = state.posts;
         Box::pin(async move {
             let _running = running;
             sleep(latency).await;

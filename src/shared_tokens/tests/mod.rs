@@ -10,9 +10,12 @@
 
 mod conformance;
 mod crash;
+mod differential;
 mod endpoint;
 mod fleet;
 mod forgery;
 mod probe;
+#[path = "../../../tests/support/redis_server.rs"]
+mod redis_server;
 mod rejections;
 mod world;
