@@ -66,7 +66,7 @@ impl RedisServer {
 
     fn is_up(&self) -> bool {
         if self.options.iter().any(|option| option == "port 0") {
-            return self.log().contains("Ready to accept connections");
+            return self.log().contains("eady to accept connections");
         }
         let connection = redis::Client::open(self.url()).unwrap().get_connection();
         let Ok(mut connection) = connection else {
