@@ -8,7 +8,8 @@ mod fetch;
 mod health;
 mod keys;
 mod known;
-#[cfg(test)]
+#[cfg(any(test, in_memory_fleet))]
+#[allow(clippy::unwrap_used)]
 mod memory;
 mod protocol;
 mod redis_store;
@@ -114,6 +115,14 @@ impl SharedTokens {
         E: Into<BoxError>,
     {
         Self::over(RedisStore::by(connect))
+    }
+
+    /// A fleet of one, with a store of its own: so the tests of the cache run over
+    /// this layer, too.
+    #[cfg(in_memory_fleet)]
+    #[doc(hidden)]
+    pub fn in_memory() -> Self {
+        Self::over(memory::MemoryStore::new())
     }
 
     fn over(store: impl Store) -> Self {
