@@ -45,6 +45,8 @@ use tower_service::Service;
 
 pub(crate) use self::cached::CachedToken;
 use self::exchange::Exchange;
+#[cfg(feature = "redis")]
+pub(crate) use self::held::{lifetime_for, usable_for};
 use self::shared::{Shared, Step};
 #[cfg(feature = "redis")]
 pub(crate) use self::spacing::wait_after;

@@ -103,7 +103,7 @@ impl Token {
         self
     }
 
-    /// The same token, counted from another instant.
+    /// The same token with another lifetime, as it counts from another instant.
     #[cfg(feature = "redis")]
     pub(crate) fn with_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime.min(MAX_LIFETIME);

@@ -38,7 +38,7 @@ impl Held {
             after_rejection: false,
             started,
             refresh_after: lifetime.mul_f64(REFRESH_FROM + REFRESH_SPAN * chance),
-            usable_for: lifetime.saturating_sub(MAX_MARGIN.min(lifetime.mul_f64(MARGIN))),
+            usable_for: usable_for(lifetime),
             token,
         }
     }
@@ -77,6 +77,18 @@ impl Held {
         };
         (refresh, self.usable_for.saturating_sub(age))
     }
+}
+
+/// How long a token is used that lives for `lifetime`.
+pub(crate) fn usable_for(lifetime: Duration) -> Duration {
+    lifetime.saturating_sub(MAX_MARGIN.min(lifetime.mul_f64(MARGIN)))
+}
+
+/// The lifetime of a token that is to be used for `usable`.
+#[cfg(feature = "redis")]
+pub(crate) fn lifetime_for(usable: Duration) -> Duration {
+    let margin = usable.mul_f64(MARGIN / (1.0 - MARGIN));
+    usable.saturating_add(margin.min(MAX_MARGIN))
 }
 
 /// `at` plus `span`; only at the end of time is that `at`.

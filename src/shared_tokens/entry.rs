@@ -9,6 +9,7 @@ use super::crypto;
 use super::keys::Keys;
 use super::protocol::{Id, NONCE, StoreTime, TOKEN_FRONT, Tag, VERSION, millis};
 use crate::Token;
+use crate::cache::usable_for;
 
 /// What stands in the place of the token.
 #[derive(Debug)]
@@ -27,15 +28,18 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    /// How long the token lives, where the key does for `left`. None at all
-    /// where that is more than when it was new: then the clock was set back, and
-    /// nothing tells.
-    pub(super) fn left(&self, now: StoreTime, left: Option<Duration>) -> Duration {
+    /// How long the token is used, where the key lives for `left`: until the
+    /// process that exchanged it gives it up, too. Not at all where more is left
+    /// than when it was new: then the clock was set back, and nothing tells.
+    pub(super) fn usable(&self, now: StoreTime, left: Option<Duration>) -> Duration {
+        let lifetime = self.token.lifetime();
         let own = self.expires.since(now);
-        if own > self.token.lifetime() {
+        if own > lifetime {
             return Duration::ZERO;
         }
+        let margin = lifetime.saturating_sub(usable_for(lifetime));
         left.map_or(own, |left| left.min(own))
+            .saturating_sub(margin)
     }
 }
 
@@ -182,19 +186,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_the_smaller_of_what_the_key_and_the_entry_say() {
+    fn what_is_usable_is_the_smaller_of_what_the_key_and_the_entry_say() {
         let keys = keys("fleet", "id", "secret");
         let (entry, _) = seal(&keys, &token(), StoreTime(1_000_000)).unwrap();
         let Some(Entry::Token(stored)) = open(&keys, &entry) else {
             panic!("not a token");
         };
         let seconds = Duration::from_secs;
-        let left = |now, left| stored.left(StoreTime(now), left);
-        assert_eq!(left(400_000, None), seconds(600));
-        assert_eq!(left(400_000, Some(seconds(100))), seconds(100));
-        assert_eq!(left(400_000, Some(seconds(700))), seconds(600));
-        assert_eq!(left(1_000_001, Some(seconds(700))), Duration::ZERO);
+        // The margin of 900 s is 10 s, however little is left of them.
+        let usable = |now, left| stored.usable(StoreTime(now), left);
+        assert_eq!(usable(400_000, None), seconds(590));
+        assert_eq!(usable(400_000, Some(seconds(100))), seconds(90));
+        assert_eq!(usable(400_000, Some(seconds(700))), seconds(590));
+        assert_eq!(usable(990_000, Some(seconds(700))), Duration::ZERO);
+        assert_eq!(usable(1_000_001, Some(seconds(700))), Duration::ZERO);
         // The clock was set back to before the token was made.
-        assert_eq!(left(99_999, Some(seconds(700))), Duration::ZERO);
+        assert_eq!(usable(99_999, Some(seconds(700))), Duration::ZERO);
     }
 }

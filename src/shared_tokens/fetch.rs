@@ -11,6 +11,7 @@ use super::protocol::{self, Answer, Ask, MIN_LEFT, Unreadable, What};
 use super::store::Session;
 use super::turn::{Clocks, Granted, Turn};
 use super::{Sharing, bounded, entry, refusal};
+use crate::cache::{lifetime_for, usable_for};
 use crate::token::Source;
 use crate::{Error, ErrorKind, Token, TokenRequest};
 
@@ -75,7 +76,7 @@ pub(super) async fn fetch(
     match with_lock(exchange, deadline, turn.session, &keys.names, lock).await {
         Ok((token, started)) => {
             turn.publish(&token, started).await;
-            Ok(counted_from(begun, token, started))
+            Ok(minted(begun, token, started))
         }
         Err(error) => Err(turn.fail(error).await),
     }
@@ -160,9 +161,9 @@ impl<'a> Fetch<'a> {
                 match entry::open(&self.keys, &entry) {
                     Some(entry::Entry::TooBrief) => return Next::Alone,
                     Some(entry::Entry::Token(stored)) => {
-                        let left = stored.left(answer.now, left);
-                        if left >= MIN_LEFT {
-                            return Next::Done(Ok(self.take(stored, left, asked)));
+                        let usable = stored.usable(answer.now, left);
+                        if usable >= MIN_LEFT {
+                            return Next::Done(Ok(self.take(stored, usable, asked)));
                         }
                     }
                     None => {}
@@ -186,11 +187,10 @@ impl<'a> Fetch<'a> {
         }
     }
 
-    /// The store's `left` counts from when it answered, which is after `asked`.
-    fn take(&self, stored: entry::Stored, left: Duration, asked: Instant) -> Token {
+    /// What the store says counts from when it answered, which is after `asked`.
+    fn take(&self, stored: entry::Stored, usable: Duration, asked: Instant) -> Token {
         self.sharing.known.took(&stored.token, stored.id);
-        let lifetime = left.saturating_add(asked.saturating_duration_since(self.begun));
-        let token = stored.token.with_lifetime(lifetime);
+        let token = counted_from(self.begun, stored.token, asked, usable);
         token.with_source(Source::Shared)
     }
 }
@@ -206,14 +206,20 @@ fn pass_over(unreadable: &mut Vec<u8>, front: &[u8]) -> Next {
 /// Without the store: who could not take the lock must not publish either.
 async fn alone(exchange: Exchange, begun: Instant) -> Result<Token, Error> {
     let (token, started) = exchange.await?;
-    Ok(counted_from(begun, token, started))
+    Ok(minted(begun, token, started))
 }
 
-/// The token, with a lifetime that counts from an instant before its exchange.
-fn counted_from(begun: Instant, token: Token, started: Instant) -> Token {
-    let waited = started.saturating_duration_since(begun);
-    let lifetime = token.lifetime().saturating_add(waited);
-    token.with_lifetime(lifetime)
+fn minted(begun: Instant, token: Token, started: Instant) -> Token {
+    let usable = usable_for(token.lifetime());
+    counted_from(begun, token, started, usable)
+}
+
+/// The token, which is `usable` from an instant on, with a lifetime that counts
+/// from the beginning. The margin is subtracted from what it had when it was new,
+/// not once more from what is left.
+fn counted_from(begun: Instant, token: Token, from: Instant, usable: Duration) -> Token {
+    let waited = from.saturating_duration_since(begun);
+    token.with_lifetime(lifetime_for(usable.saturating_add(waited)))
 }
 
 fn after(at: Instant, span: Duration) -> Instant {

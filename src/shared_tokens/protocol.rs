@@ -141,7 +141,7 @@ pub(super) const VERSION: u8 = 1;
 /// A process that is killed while it exchanges is replaced after this.
 pub(super) const LEASE: Duration = Duration::from_secs(3);
 
-/// A token that lives for less is not handed out.
+/// A token that can be used for less is not handed out.
 pub(super) const MIN_LEFT: Duration = Duration::from_secs(1);
 
 /// No hold is longer: five minutes, and the tenth that is added so that a fleet

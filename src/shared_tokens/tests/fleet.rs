@@ -110,13 +110,20 @@ async fn a_token_service_that_repeats_itself_is_asked_once_a_renewal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_with_under_a_second_left_is_not_handed_out() {
+async fn a_token_that_others_have_given_up_is_not_handed_out() {
     let world = World::new();
-    world.process().token().await;
-    advance(Duration::from_millis(898_500)).await;
-    assert_eq!(world.process().token().await, "t1");
+    let first = world.process();
+    first.token().await;
+    // Of 900 s, the last ten are not used.
+    advance(Duration::from_millis(888_500)).await;
+    let late = world.process();
+    assert_eq!(late.token().await, "t1");
+    let left = late.tokens.status().expires_in.unwrap();
+    assert!(left <= 1500 * SECOND / 1000, "{left:?}");
     advance(Duration::from_millis(600)).await;
     assert_eq!(world.process().token().await, "t2");
+    advance(Duration::from_millis(900)).await;
+    assert_eq!(first.token().await, "t2");
 }
 
 #[tokio::test(start_paused = true)]
