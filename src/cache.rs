@@ -13,7 +13,6 @@ mod interleavings;
 mod mark;
 #[cfg(any())]
 mod model;
-mod panics;
 mod recent_secrets;
 mod registry;
 mod report;
@@ -39,6 +38,8 @@ use tower_service::Service;
 
 use self::core::{Ask, Step};
 pub(crate) use self::core::{Renewal, Resend, Usable};
+#[cfg(feature = "redis")]
+pub(crate) use self::core::{lifetime_for, usable_for, wait_after};
 use self::fetcher::Fetcher;
 pub(crate) use self::mark::Mark;
 pub(crate) use self::shards::Shard;

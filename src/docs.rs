@@ -11,3 +11,6 @@ pub mod promises {}
 
 #[doc = include_str!("docs/watching.md")]
 pub mod watching {}
+
+#[doc = include_str!("docs/fleet.md")]
+pub mod fleet {}

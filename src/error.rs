@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 
+#[cfg(feature = "redis")]
+pub(crate) use self::foreign::find;
 pub(crate) use self::retry_at::RetryAt;
 #[cfg(feature = "https")]
 pub(crate) use self::tls::{is_bad_certificate, is_other_protocol};
@@ -211,7 +213,7 @@ impl Error {
         self.map(|inner| inner.source = Some(source.into()))
     }
 
-    #[cfg(feature = "client")]
+    #[cfg(any(feature = "client", feature = "redis"))]
     pub(crate) fn with_answer(
         self,
         status: impl Into<Option<StatusCode>>,

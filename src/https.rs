@@ -14,15 +14,13 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustls::ClientConfig;
-use rustls::crypto::CryptoProvider;
-use rustls_platform_verifier::BuilderVerifierExt;
 use tower::retry::Retry;
 use tower_service::Service;
 
 use self::attempts::Attempts;
 use crate::fiskil;
 use crate::origin::Base;
-use crate::{Error, ErrorKind, Token, TokenClient, TokenRequest, TokenRequestBody, tls};
+use crate::{Error, Token, TokenClient, TokenRequest, TokenRequestBody, tls};
 
 /// The token service under [`FiskilAuthLayer::new`](crate::FiskilAuthLayer::new):
 /// exchanges over HTTPS, in up to three attempts as long as the failure is
@@ -46,7 +44,7 @@ use crate::{Error, ErrorKind, Token, TokenClient, TokenRequest, TokenRequestBody
 /// It speaks HTTP/1.1 over TLS 1.2 or 1.3, trusts what the platform trusts, keeps
 /// no idle connection, and reads no proxy variables. Its client is made by the
 /// first exchange: if that can't be done, it fails with
-/// [`ErrorKind::Configuration`], and the next exchange tries again. Which TLS
+/// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration), and the next exchange tries again. Which TLS
 /// provider it uses: [the crate's page](crate#tls-provider).
 ///
 /// Answers and failures: as [`TokenClient`] has them.
@@ -73,7 +71,7 @@ impl HttpsTokenService {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`], as for
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration), as for
     /// [`FiskilAuthLayer::with_base_url`](crate::FiskilAuthLayer::with_base_url).
     pub fn with_base_url(base: impl TryInto<Uri>) -> Result<Self, Error> {
         Ok(Self::at(Base::parse(base)?.token_endpoint))
@@ -91,7 +89,7 @@ impl HttpsTokenService {
         if let Some(client) = self.client.get() {
             return Ok(client.clone());
         }
-        let tls = tls::provider().and_then(|provider| client_config(provider).map_err(unusable))?;
+        let tls = tls::client_config()?;
         let http = http_client(tls);
         let client = Retry::new(
             Attempts::default(),
@@ -124,23 +122,6 @@ impl Service<TokenRequest> for HttpsTokenService {
             client.call(request).await
         })
     }
-}
-
-fn client_config(provider: Arc<CryptoProvider>) -> Result<ClientConfig, rustls::Error> {
-    // TLS 1.3 or 1.2: rustls has nothing older that could be agreed on.
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_platform_verifier()?
-        .with_no_client_auth())
-}
-
-fn unusable(error: rustls::Error) -> Error {
-    Error::new(
-        ErrorKind::Configuration,
-        "TLS can't be set up: install the platform's CA certificates \
-         (often a package named ca-certificates), or bring an HTTP client of your own",
-    )
-    .with_source(error)
 }
 
 fn http_client(tls: ClientConfig) -> HttpsClient {

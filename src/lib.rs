@@ -116,6 +116,7 @@ mod https;
 mod json;
 mod layer;
 mod origin;
+mod panics;
 mod redact;
 mod response;
 #[cfg(feature = "retry")]
@@ -126,6 +127,8 @@ mod runtime;
 pub mod sandbox;
 mod scope;
 mod service;
+#[cfg(feature = "redis")]
+mod shared_tokens;
 mod shown;
 mod time;
 #[cfg(feature = "https")]
@@ -151,4 +154,11 @@ pub use self::https::HttpsTokenService;
 pub use self::layer::FiskilAuthLayer;
 pub use self::response::error_for_auth;
 pub use self::service::FiskilAuth;
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use self::shared_tokens::{SharedTokens, SharedTokensService};
 pub use self::token::{Token, TokenRequest};
+/// The Redis client, whose connections [`SharedTokens::redis_with`] takes.
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use ::redis;

@@ -1,9 +1,11 @@
-//! Which provider of cryptography TLS uses. All that depends on the features
-//! for it is here.
+//! What TLS is set up with: the provider of cryptography, on whose features nothing
+//! else depends, and the platform's trust store.
 
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
+use rustls_platform_verifier::BuilderVerifierExt;
 
 use crate::{Error, ErrorKind};
 
@@ -21,6 +23,25 @@ pub(crate) fn provider() -> Result<Arc<CryptoProvider>, Error> {
              or install one before the first request (CryptoProvider::install_default of rustls)",
         )
     })
+}
+
+/// TLS for a client that trusts what the platform trusts.
+pub(crate) fn client_config() -> Result<ClientConfig, Error> {
+    // TLS 1.3 or 1.2: rustls has nothing older that could be agreed on.
+    ClientConfig::builder_with_provider(provider()?)
+        .with_safe_default_protocol_versions()
+        .and_then(BuilderVerifierExt::with_platform_verifier)
+        .map(|config| config.with_no_client_auth())
+        .map_err(unusable)
+}
+
+fn unusable(error: rustls::Error) -> Error {
+    Error::new(
+        ErrorKind::Configuration,
+        "TLS can't be set up: install the platform's CA certificates \
+         (often a package named ca-certificates), or bring an HTTP client of your own",
+    )
+    .with_source(error)
 }
 
 #[cfg(feature = "aws-lc-rs")]

@@ -19,6 +19,29 @@ use crate::{Credentials, Error, ErrorKind};
 pub struct Token {
     header: HeaderValue,
     lifetime: Duration,
+    source: Source,
+}
+
+/// Where a token came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// An exchange of this process.
+    Minted,
+    /// The exchange of another process, by way of a store that both share.
+    #[cfg_attr(
+        not(feature = "redis"),
+        expect(dead_code, reason = "for what shares tokens")
+    )]
+    Shared,
+}
+
+impl Source {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Minted => "minted",
+            Self::Shared => "shared",
+        }
+    }
 }
 
 impl Token {
@@ -48,6 +71,7 @@ impl Token {
         Ok(Self {
             header: header(text).ok_or_else(|| invalid("the token can't be sent in a header"))?,
             lifetime: expires_in.min(DAY),
+            source: Source::Minted,
         })
     }
 
@@ -73,7 +97,26 @@ impl Token {
         Self {
             header: header(bytes).unwrap_or_else(|| self.header.clone()),
             lifetime: self.lifetime,
+            source: self.source,
         }
+    }
+
+    /// Where it came from.
+    pub(crate) fn source(&self) -> Source {
+        self.source
+    }
+
+    #[cfg(feature = "redis")]
+    pub(crate) fn with_source(mut self, source: Source) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// The same token with another lifetime, as it counts from another instant.
+    #[cfg(feature = "redis")]
+    pub(crate) fn with_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime.min(DAY);
+        self
     }
 
     pub(crate) fn is_same_value(&self, other: &Self) -> bool {

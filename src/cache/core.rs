@@ -33,7 +33,11 @@ mod search;
 mod step;
 
 pub(super) use self::backoff::Pause;
+#[cfg(feature = "redis")]
+pub(crate) use self::backoff::wait_after;
 pub(super) use self::current::is_outrun;
+#[cfg(feature = "redis")]
+pub(crate) use self::current::{lifetime_for, usable_for};
 pub(super) use self::life::{DEADLINE, Life, MAX_LOSSES};
 pub(super) use self::now::{Now, later};
 #[cfg(all(test, not(loom)))]

@@ -9,8 +9,8 @@ use tokio::task::AbortHandle;
 use tracing::Span;
 
 use super::core::{Claim, Outcome};
-use super::panics;
 use super::sync::Mutex;
+use crate::panics;
 use crate::{Error, Token};
 
 /// One fetch under way: its end, and who is to be told.

@@ -8,6 +8,7 @@ use tracing::{Span, error, error_span, field::Empty, info, warn};
 
 use super::core::{Outcome, Reason, Snapshot};
 use crate::Error;
+use crate::token::Source;
 
 /// One fetch, at its end.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(super) struct Report {
     pub(super) took: Duration,
     /// The token's, where there is one.
     pub(super) lifetime: Option<Duration>,
+    /// Where it came from, likewise.
+    pub(super) source: Option<Source>,
     /// The token's, where there is one, or that of the one before.
     pub(super) generation: u32,
 }
@@ -31,7 +34,11 @@ impl Report {
             Some(Outcome::Token) => {
                 let lifetime_s = self.lifetime.map(|lifetime| lifetime.as_secs());
                 let reason = name(self.reason);
-                info!(target: TARGET, reason, duration_ms, lifetime_s, generation, "token fetched");
+                let source = self.source.map(Source::name);
+                info!(
+                    target: TARGET, reason, source, duration_ms, lifetime_s, generation,
+                    "token fetched"
+                );
             }
             Some(Outcome::Failed(failure)) => failed(failure, &self, duration_ms),
             Some(Outcome::Lost) => {

@@ -17,11 +17,11 @@ use super::core::{
 use super::fetcher::Fetcher;
 use super::flight::Flight;
 use super::mark::Mark;
-use super::panics;
 use super::registry::{Entry, Reports};
 use super::report::{self, Report};
 use super::shards::{Published, Shard, Shards};
 use super::sync::{Mutex, MutexGuard};
+use crate::panics;
 use crate::{Error, Token};
 
 /// What all handles of one layer share.
@@ -115,6 +115,7 @@ impl Shared {
             reason: flight.claim.reason,
             took: now.since(flight.claimed_at()),
             lifetime: None,
+            source: None,
             generation,
         };
         flight

@@ -9,9 +9,9 @@ use tracing::{Instrument, Span};
 use super::core::{Ask, Ending, InFlight};
 use super::failure;
 use super::flight::Flight;
-use super::panics;
 use super::report::{self, Report};
 use super::shared::Shared;
+use crate::panics;
 use crate::runtime::{self, Timer};
 use crate::{Error, Token};
 
@@ -70,15 +70,16 @@ impl Guard {
         let Some(cache) = self.cache.upgrade() else {
             return;
         };
-        let lifetime = match &ending {
-            Ending::Token(token, _) => Some(token.lifetime()),
+        let token = match &ending {
+            Ending::Token(token, _) => Some((token.lifetime(), token.source())),
             Ending::Failed(_) | Ending::Lost => None,
         };
         let outcome = cache.complete(&self.flight, ending);
         let report = Report {
             reason: self.flight.claim.reason,
             took: cache.clock.now().since(self.flight.claimed_at()),
-            lifetime,
+            lifetime: token.map(|(lifetime, _)| lifetime),
+            source: token.map(|(_, source)| source),
             generation: cache.generation(),
         };
         self.span.in_scope(|| report.emit(outcome.as_ref()));

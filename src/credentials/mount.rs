@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::ErrorKind;
 
-    /// Break tried: a read that does not wait for the one before.
+    /// Mutation caught: a read that does not wait for the one before.
     #[tokio::test(start_paused = true)]
     async fn while_one_read_hangs_another_takes_no_thread() {
         let mount = Mount::default();

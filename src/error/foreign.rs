@@ -60,7 +60,7 @@ impl Error {
 }
 
 /// The `T` in an error's chain, itself included.
-pub(super) fn find<'a, T: std::error::Error + 'static>(
+pub(crate) fn find<'a, T: std::error::Error + 'static>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> Option<&'a T> {
     causes(error).find_map(|error| error.downcast_ref())

@@ -24,6 +24,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::Credentials;
+use crate::ErrorKind;
 
 #[tokio::test]
 async fn it_exchanges_over_http_1_and_tries_again_over_another_connection() {

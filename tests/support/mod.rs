@@ -30,5 +30,9 @@ pub fn credentials() -> Credentials {
 
 /// A layer over `service`.
 pub fn layer(service: &Tokens) -> FiskilAuthLayer {
-    FiskilAuthLayer::with_token_service(credentials(), service.clone())
+    let service = service.clone();
+    // What holds for a cache holds with a shared store beneath it.
+    #[cfg(in_memory_fleet)]
+    let service = tower::Layer::layer(&fiskil_auth::SharedTokens::in_memory(), service);
+    FiskilAuthLayer::with_token_service(credentials(), service)
 }

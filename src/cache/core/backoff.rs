@@ -30,30 +30,38 @@ impl Backoff {
     /// Notes a failure at `now`, and returns until when it holds fetches back.
     /// `chance`, from 0 to 1, draws the jitter.
     pub(super) fn fail(&mut self, now: Instant, pause: Option<Pause>, chance: f64) -> Instant {
-        let asked = |at: Instant| at.saturating_duration_since(now).min(LONGEST_ASKED);
+        let asked = |at: Instant| at.saturating_duration_since(now);
         let wait = match pause {
-            Some(Pause::Exactly(at)) => asked(at),
-            Some(Pause::AtLeast(at)) => {
-                let asked = asked(at).mul_f64(1.0 + ASKED_JITTER * chance);
-                self.next_step(chance).max(asked)
-            }
-            None => self.next_step(chance),
+            Some(Pause::Exactly(at)) => asked(at).min(LONGEST_ASKED),
+            Some(Pause::AtLeast(at)) => self.next_wait(asked(at), chance),
+            None => self.next_wait(Duration::ZERO, chance),
         };
         let until = later(now, wait);
         self.until = Some(until);
         until
     }
 
-    fn next_step(&mut self, chance: f64) -> Duration {
-        let step = step(self.failures).mul_f64(1.0 + STEP_JITTER * chance);
+    fn next_wait(&mut self, asked: Duration, chance: f64) -> Duration {
+        let wait = wait_after(self.failures, asked, chance);
         self.failures = self.failures.saturating_add(1);
-        step
+        wait
     }
 
     /// Ends it, and starts it over.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
     }
+}
+
+/// How long the next fetch waits after a failure that so many in a row came before:
+/// a step, or as long as is asked for where that is longer. `chance`, from 0 to 1,
+/// stretches both.
+pub(crate) fn wait_after(failures: usize, asked: Duration, chance: f64) -> Duration {
+    let asked = asked
+        .min(LONGEST_ASKED)
+        .mul_f64(1.0 + ASKED_JITTER * chance);
+    let step = step(failures).mul_f64(1.0 + STEP_JITTER * chance);
+    step.max(asked)
 }
 
 /// The `n`th step, counted from 0. The last one repeats.

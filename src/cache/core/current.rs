@@ -119,8 +119,16 @@ pub(in crate::cache) fn is_outrun<T: Value>(token: &T, called_at: Now, now: Now)
         && now.mono.saturating_duration_since(called_at.mono) < usable_for
 }
 
-fn usable_for(lifetime: Duration) -> Duration {
+/// How long a token is used that lives for `lifetime`.
+pub(crate) fn usable_for(lifetime: Duration) -> Duration {
     lifetime.saturating_sub(MAX_MARGIN.min(lifetime.mul_f64(MARGIN)))
+}
+
+/// The lifetime of a token that is to be used for `usable`.
+#[cfg(feature = "redis")]
+pub(crate) fn lifetime_for(usable: Duration) -> Duration {
+    let margin = usable.mul_f64(MARGIN / (1.0 - MARGIN));
+    usable.saturating_add(margin.min(MAX_MARGIN))
 }
 
 impl Suspicion {

@@ -1,10 +1,11 @@
 //! Where the secret must not go.
 //!
-//! Breaks tried, each caught here: a verifier that ignores the name, the end or
+//! Mutations caught: a verifier that ignores the name, the end or
 //! the beginning of a certificate; one of these taken for a transient failure;
 //! redirects that are followed, or taken for a transient failure.
 
 use super::*;
+use crate::ErrorKind;
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
@@ -86,8 +87,8 @@ async fn no_redirect_is_followed_from_https_to_http_or_to_another_origin() {
 #[test]
 fn no_default_provider_of_the_process_is_set() {
     // Where the platform has no trust store it fails, but not for that.
-    let _ = client_config(crate::tls::provider().unwrap());
-    assert!(CryptoProvider::get_default().is_none());
+    let _ = crate::tls::client_config().unwrap();
+    assert!(rustls::crypto::CryptoProvider::get_default().is_none());
 }
 
 fn redirect(status: u16, location: &str) -> &'static str {

@@ -1,6 +1,6 @@
 //! The versions of TLS that the default client speaks.
 //!
-//! Breaks tried, each caught here: TLS 1.3 only; TLS 1.2 only.
+//! Mutations caught: TLS 1.3 only; TLS 1.2 only.
 
 use std::sync::Mutex;
 

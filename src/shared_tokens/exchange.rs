@@ -1,0 +1,98 @@
+//! The exchange itself: the token service beneath, alone or while the lock is
+//! kept.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+use tower_service::Service;
+
+use super::bounded;
+use super::protocol::{Lock, Names};
+use super::store::Session;
+use crate::{BoxError, Error, ErrorKind, Token, TokenRequest};
+
+/// A token, and when its exchange was started, from which its lifetime counts.
+pub(super) type Outcome = Result<(Token, Instant), Error>;
+
+/// The token service beneath, for one exchange, as an object: what is above is
+/// compiled once, not for each service.
+pub(super) type Exchange = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+pub(super) fn exchange<S>(mut service: S, request: TokenRequest) -> Exchange
+where
+    S: Service<TokenRequest, Response = Token> + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+{
+    Box::pin(async move {
+        let sent = request.clone();
+        let foreign = |source: S::Error| {
+            let secrets = sent.secrets();
+            Error::foreign(ErrorKind::TokenService, FAILED, source.into(), &secrets)
+        };
+        let ready = poll_fn(|cx| service.poll_ready(cx)).await;
+        ready.map_err(foreign)?;
+        let started = Instant::now();
+        let answer = service.call(request).await;
+        Ok((answer.map_err(foreign)?, started))
+    })
+}
+
+/// Runs an exchange until `deadline` and extends the lease meanwhile, so that
+/// nobody takes the lock while this process lives.
+pub(super) async fn with_lock(
+    exchange: Exchange,
+    deadline: Instant,
+    session: &mut dyn Session,
+    names: &Names,
+    lock: &Lock,
+) -> Outcome {
+    let mut exchange = pin!(timeout_at(deadline, exchange));
+    loop {
+        // Whether that worked shows when the token is to be published.
+        let extended = pin!(async {
+            sleep(EXTEND_AFTER).await;
+            let _ = bounded(EXTEND_AFTER, session.extend(names, lock)).await;
+        });
+        match first(exchange.as_mut(), extended).await {
+            First::Left(Ok(outcome)) => return outcome,
+            First::Left(Err(_)) => return Err(overdue()),
+            First::Right(()) => {}
+        }
+    }
+}
+
+enum First<L, R> {
+    Left(L),
+    Right(R),
+}
+
+/// Whichever ends first.
+async fn first<L: Future, R: Future>(
+    mut left: Pin<&mut L>,
+    mut right: Pin<&mut R>,
+) -> First<L::Output, R::Output> {
+    poll_fn(|cx: &mut Context<'_>| {
+        if let Poll::Ready(left) = left.as_mut().poll(cx) {
+            return Poll::Ready(First::Left(left));
+        }
+        right.as_mut().poll(cx).map(First::Right)
+    })
+    .await
+}
+
+fn overdue() -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        "the token service brought no token within the deadline: \
+         check that the token endpoint can be reached and answers in time",
+    )
+}
+
+/// Well within the lease, also where one answer of the store is lost.
+const EXTEND_AFTER: Duration = Duration::from_secs(1);
+
+const FAILED: &str = "the token service failed: see the source";

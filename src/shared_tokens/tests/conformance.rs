@@ -1,0 +1,495 @@
+//! What a store must do, for each of the stores.
+
+use std::time::Duration;
+
+use super::redis_server::RedisServer;
+use super::world::keys;
+use crate::shared_tokens::memory::{MemoryStore, Value};
+use crate::shared_tokens::protocol::{
+    Answer, Ask, Exchange, LEASE, Lock, Names, Renewal, StoreTime, TOKEN_ENTRY, Unreadable, What,
+    Written,
+};
+use crate::shared_tokens::redis_store::{Address, RedisStore};
+use crate::shared_tokens::store::{Session, Store};
+
+/// A store, and a way to put things there past it.
+pub(super) trait Bed {
+    fn session(&self) -> Box<dyn Session>;
+    fn put(&self, key: &str, value: Value, left: Option<Duration>);
+    /// What is there, and how long it lives.
+    fn look(&self, key: &str) -> Option<(Value, Option<Duration>)>;
+    fn clear(&self);
+    /// How late the test may look.
+    fn slack(&self) -> Duration;
+}
+
+impl Bed for MemoryStore {
+    fn session(&self) -> Box<dyn Session> {
+        Store::session(self)
+    }
+
+    fn put(&self, key: &str, value: Value, left: Option<Duration>) {
+        self.set(key, value, left);
+    }
+
+    fn look(&self, key: &str) -> Option<(Value, Option<Duration>)> {
+        self.get(key)
+    }
+
+    fn clear(&self) {
+        self.flush();
+    }
+
+    fn slack(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+impl Bed for RedisServer {
+    fn session(&self) -> Box<dyn Session> {
+        RedisStore::at(Address::parse(&self.url()).unwrap()).session()
+    }
+
+    fn put(&self, key: &str, value: Value, left: Option<Duration>) {
+        let mut connection = self.connection();
+        redis::cmd("DEL").arg(key).exec(&mut connection).unwrap();
+        let set = match value {
+            Value::Text(text) => redis::cmd("SET").arg(key).arg(text).exec(&mut connection),
+            Value::Foreign => redis::cmd("RPUSH").arg(key).arg("x").exec(&mut connection),
+        };
+        set.unwrap();
+        if let Some(left) = left {
+            let left = left.as_millis() as u64;
+            let expire = redis::cmd("PEXPIRE")
+                .arg(key)
+                .arg(left)
+                .exec(&mut connection);
+            expire.unwrap();
+        }
+    }
+
+    fn look(&self, key: &str) -> Option<(Value, Option<Duration>)> {
+        let mut connection = self.connection();
+        let left: i64 = redis::cmd("PTTL").arg(key).query(&mut connection).unwrap();
+        let left = match left {
+            -2 => return None,
+            left => u64::try_from(left).ok().map(Duration::from_millis),
+        };
+        let text = redis::cmd("GET").arg(key).query(&mut connection);
+        Some((text.map_or(Value::Foreign, Value::Text), left))
+    }
+
+    fn clear(&self) {
+        let () = self.run("FLUSHALL");
+    }
+
+    fn slack(&self) -> Duration {
+        LEASE
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_store_in_memory_conforms() {
+    conforms(&MemoryStore::new()).await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn the_store_in_redis_conforms() {
+    conforms(&RedisServer::start()).await;
+}
+
+async fn conforms(bed: &dyn Bed) {
+    let case = Case::new(bed);
+    case.one_exchanges_and_others_wait().await;
+    case.a_token_is_stored_by_the_owner_of_the_lock_alone()
+        .await;
+    case.a_token_goes_to_those_who_can_use_it().await;
+    case.a_failure_holds_back_and_is_remembered().await;
+    case.a_lock_lasts_a_lease().await;
+    case.what_is_not_ours_is_passed_over().await;
+    case.what_was_unreadable_is_passed_over().await;
+    case.rejections_have_a_budget().await;
+}
+
+struct Case<'a> {
+    bed: &'a dyn Bed,
+    names: Names,
+}
+
+impl<'a> Case<'a> {
+    fn new(bed: &'a dyn Bed) -> Self {
+        let names = keys().names;
+        Self { bed, names }
+    }
+
+    async fn decide(&self, ask: &Ask) -> What {
+        self.answer(ask).await.what
+    }
+
+    async fn answer(&self, ask: &Ask) -> Answer {
+        let mut session = self.bed.session();
+        session.decide(&self.names, ask).await.unwrap()
+    }
+
+    /// The store's clock.
+    async fn now(&self) -> StoreTime {
+        let mut ask = ask(9);
+        ask.exchange = Exchange::No;
+        self.answer(&ask).await.now
+    }
+
+    async fn publish(&self, by: u8, entry: &[u8], left: Duration) -> Written {
+        let expires = self.now().await.after(left);
+        let mut session = self.bed.session();
+        let lock = ask(by).lock;
+        let publishing = session.publish(&self.names, &lock, entry, expires);
+        publishing.await.unwrap()
+    }
+
+    async fn fail(&self, by: u8, entry: &[u8], left: Duration) -> Written {
+        let forgotten = self.now().await.after(left);
+        let mut session = self.bed.session();
+        let lock = ask(by).lock;
+        let failing = session.fail(&self.names, &lock, entry, forgotten);
+        failing.await.unwrap()
+    }
+
+    async fn extend(&self, by: u8) -> Written {
+        let mut session = self.bed.session();
+        let lock = ask(by).lock;
+        let extending = session.extend(&self.names, &lock);
+        extending.await.unwrap()
+    }
+
+    fn near(&self, left: Option<Duration>, expected: Duration) {
+        let left = left.unwrap();
+        let least = expected.saturating_sub(self.bed.slack());
+        assert!(least <= left && left <= expected, "{left:?}, {expected:?}");
+    }
+
+    fn left(&self, key: &str) -> Option<Duration> {
+        self.bed.look(key).and_then(|(_, left)| left)
+    }
+
+    fn is_there(&self, key: &str) -> bool {
+        self.bed.look(key).is_some()
+    }
+
+    async fn one_exchanges_and_others_wait(&self) {
+        self.bed.clear();
+        let nothing = What::Exchange { before: vec![] };
+        assert_eq!(self.decide(&ask(1)).await, nothing);
+        self.near(self.left(&self.names.lock), LEASE);
+        let lock = ask(1).lock.0;
+        assert_eq!(self.decide(&ask(2)).await, What::Wait { lock });
+        // Whoever has not heard the answer asks again.
+        assert_eq!(self.decide(&ask(1)).await, nothing);
+        let mut late = ask(3);
+        late.exchange = Exchange::No;
+        assert!(matches!(self.decide(&late).await, What::Wait { .. }));
+        self.bed.clear();
+        assert_eq!(self.decide(&late).await, What::Free);
+        assert!(!self.is_there(&self.names.lock));
+    }
+
+    async fn a_token_is_stored_by_the_owner_of_the_lock_alone(&self) {
+        self.bed.clear();
+        let entry = token(1, 1);
+        assert_eq!(self.publish(1, &entry, MINUTE).await, Written::NotOurs);
+        self.decide(&ask(1)).await;
+        assert_eq!(self.publish(2, &entry, MINUTE).await, Written::NotOurs);
+        assert!(!self.is_there(&self.names.token) && self.is_there(&self.names.lock));
+
+        let hold = self.hold(-1).await;
+        self.bed
+            .put(&self.names.hold, Value::Text(hold), Some(MINUTE));
+        assert_eq!(self.publish(1, &entry, MINUTE).await, Written::Done);
+        self.near(self.left(&self.names.token), MINUTE);
+        assert!(!self.is_there(&self.names.lock) && !self.is_there(&self.names.hold));
+        assert_eq!(self.publish(1, &entry, MINUTE).await, Written::NotOurs);
+        match self.decide(&ask(2)).await {
+            What::Token { entry: found, left } => {
+                assert_eq!(found, entry);
+                self.near(left, MINUTE);
+            }
+            other => panic!("{other:?}"),
+        }
+
+        // One that has expired by then is not stored.
+        self.bed.clear();
+        self.decide(&ask(1)).await;
+        assert_eq!(self.publish(1, &entry, Duration::ZERO).await, Written::Done);
+        assert!(!self.is_there(&self.names.token) && !self.is_there(&self.names.lock));
+
+        // Whatever was there before is replaced.
+        self.bed.put(&self.names.token, Value::Foreign, None);
+        self.decide(&ask(1)).await;
+        assert_eq!(self.publish(1, &entry, MINUTE).await, Written::Done);
+        self.near(self.left(&self.names.token), MINUTE);
+    }
+
+    async fn a_token_goes_to_those_who_can_use_it(&self) {
+        let usable = |what: &What| matches!(what, What::Token { .. });
+        let cases: [(&str, bool, &dyn Fn(&mut Ask)); 7] = [
+            ("none held", true, &|_| {}),
+            ("held", false, &|ask| ask.held = Some(([1; 16], None))),
+            ("held from there", false, &|ask| {
+                ask.held = Some(([1; 16], Some([1; 8])));
+            }),
+            ("published again", true, &|ask| {
+                ask.held = Some(([1; 16], Some([2; 8])));
+            }),
+            ("another held", true, &|ask| {
+                ask.held = Some(([2; 16], None))
+            }),
+            ("rejected", false, &|ask| {
+                ask.rejected = vec![[3; 16], [1; 16]]
+            }),
+            ("others rejected", true, &|ask| {
+                // Two that have its tag across their border.
+                let mut halves = [[0; 16]; 2];
+                halves[0][8..].fill(1);
+                halves[1][..8].fill(1);
+                ask.rejected = halves.to_vec();
+            }),
+        ];
+        for (what, expected, change) in cases {
+            self.bed.clear();
+            let value = Value::Text(token(1, 1));
+            self.bed.put(&self.names.token, value, Some(MINUTE));
+            let mut ask = ask(1);
+            change(&mut ask);
+            assert_eq!(usable(&self.decide(&ask).await), expected, "{what}");
+        }
+
+        // Its time is short, or nobody says how short.
+        let value = Value::Text(token(1, 1));
+        let short = Duration::from_millis(990);
+        self.bed.put(&self.names.token, value.clone(), Some(short));
+        assert!(!usable(&self.decide(&ask(1)).await));
+        self.bed.put(&self.names.token, value.clone(), None);
+        let entry = token(1, 1);
+        assert_eq!(
+            self.decide(&ask(1)).await,
+            What::Token { entry, left: None }
+        );
+        // It comes before a hold and a lock.
+        let hold = self.hold(60).await;
+        self.bed
+            .put(&self.names.hold, Value::Text(hold), Some(MINUTE));
+        assert!(usable(&self.decide(&ask(2)).await));
+    }
+
+    async fn a_failure_holds_back_and_is_remembered(&self) {
+        self.bed.clear();
+        let hold = self.hold(20).await;
+        assert_eq!(self.fail(1, &hold, MINUTE).await, Written::NotOurs);
+        self.decide(&ask(1)).await;
+        assert_eq!(self.fail(2, &hold, MINUTE).await, Written::NotOurs);
+        assert!(!self.is_there(&self.names.hold) && self.is_there(&self.names.lock));
+        assert_eq!(self.fail(1, &hold, MINUTE).await, Written::Done);
+        assert!(!self.is_there(&self.names.lock));
+        self.near(self.left(&self.names.hold), MINUTE);
+        match self.decide(&ask(2)).await {
+            What::Hold { entry, left } => {
+                assert_eq!(entry, hold);
+                self.near(Some(left), Duration::from_secs(20));
+            }
+            other => panic!("{other:?}"),
+        }
+
+        // Over, or so far ahead that the clock must have been set back.
+        for until in [-1, 331] {
+            let before = self.hold(until).await;
+            let value = Value::Text(before.clone());
+            self.bed.clear();
+            self.bed.put(&self.names.hold, value, Some(MINUTE));
+            let exchange = What::Exchange { before };
+            assert_eq!(self.decide(&ask(1)).await, exchange, "{until}");
+        }
+
+        // One that concerns nobody else frees the lock and says nothing.
+        self.bed.clear();
+        self.decide(&ask(1)).await;
+        assert_eq!(self.fail(1, &[], MINUTE).await, Written::Done);
+        assert!(!self.is_there(&self.names.lock) && !self.is_there(&self.names.hold));
+    }
+
+    async fn a_lock_lasts_a_lease(&self) {
+        self.bed.clear();
+        assert_eq!(self.extend(1).await, Written::NotOurs);
+        self.decide(&ask(1)).await;
+        assert_eq!(self.extend(2).await, Written::NotOurs);
+        let value = Value::Text(ask(1).lock.0);
+        let short = Duration::from_millis(1500);
+        for left in [None, Some(short)] {
+            self.bed.put(&self.names.lock, value.clone(), left);
+            assert_eq!(self.extend(1).await, Written::Done);
+            self.near(self.left(&self.names.lock), LEASE);
+        }
+        // Those of ghosts end, too; those that are extended regularly do not.
+        for (left, after) in [
+            (None, LEASE),
+            (Some(60 * MINUTE), LEASE),
+            (Some(short), short),
+        ] {
+            if after < self.bed.slack() {
+                continue;
+            }
+            self.bed.put(&self.names.lock, value.clone(), left);
+            let lock = ask(1).lock.0;
+            assert_eq!(self.decide(&ask(2)).await, What::Wait { lock });
+            self.near(self.left(&self.names.lock), after);
+        }
+    }
+
+    async fn what_is_not_ours_is_passed_over(&self) {
+        let mut later = token(1, 1);
+        later[0] = 2;
+        let short = token(1, 1)[..TOKEN_ENTRY.start() - 1].to_vec();
+        let mut long = token(1, 1);
+        long.resize(TOKEN_ENTRY.end() + 1, 0);
+        let values = [
+            Value::Foreign,
+            Value::Text(vec![]),
+            Value::Text(b"\x01".to_vec()),
+            Value::Text(later),
+            Value::Text(short),
+            Value::Text(long),
+            Value::Text(vec![b'x'; 31]),
+            Value::Text(vec![1; 10_000_000]),
+        ];
+        let names = &self.names;
+        for name in [&names.token, &names.hold, &names.lock, &names.rejections] {
+            for value in &values {
+                self.bed.clear();
+                self.bed.put(name, value.clone(), None);
+                let mut asking = ask(1);
+                asking.renewal = Renewal::Rejected;
+                let what = self.decide(&asking).await;
+                let what_is_not = format!("{:.40}", format!("{value:?}"));
+                let is_exchange = matches!(what, What::Exchange { .. });
+                assert!(is_exchange, "{name}: {what_is_not}");
+                self.near(self.left(&names.lock), LEASE);
+                let hold = self.hold(20).await;
+                assert_eq!(self.fail(1, &hold, MINUTE).await, Written::Done);
+                self.near(self.left(&names.hold), MINUTE);
+            }
+        }
+    }
+
+    async fn what_was_unreadable_is_passed_over(&self) {
+        self.bed.clear();
+        let unreadable = Unreadable {
+            token: token(1, 1)[..37].to_vec(),
+            hold: self.hold(20).await[..28].to_vec(),
+            lock: ask(7).lock.0,
+        };
+        let hold = [unreadable.hold.clone(), vec![0; 32]].concat();
+        let names = &self.names;
+        for (name, value) in [
+            (&names.token, token(1, 1)),
+            (&names.hold, hold),
+            (&names.lock, unreadable.lock.clone()),
+        ] {
+            self.bed.put(name, Value::Text(value), Some(MINUTE));
+        }
+        let mut asking = ask(1);
+        assert!(matches!(self.decide(&asking).await, What::Token { .. }));
+        asking.unreadable.token = unreadable.token;
+        assert!(matches!(self.decide(&asking).await, What::Hold { .. }));
+        asking.unreadable.hold = unreadable.hold;
+        assert!(matches!(self.decide(&asking).await, What::Wait { .. }));
+        asking.unreadable.lock = unreadable.lock;
+        let nothing = What::Exchange { before: vec![] };
+        assert_eq!(self.decide(&asking).await, nothing);
+        // What another has stored since is read.
+        assert_eq!(self.publish(1, &token(1, 2), MINUTE).await, Written::Done);
+        assert!(matches!(self.decide(&asking).await, What::Token { .. }));
+    }
+
+    async fn rejections_have_a_budget(&self) {
+        self.bed.clear();
+        let mut asking = ask(1);
+        asking.renewal = Renewal::Rejected;
+        for _ in 0..3 {
+            // Twice: an answer that was lost is not paid for again.
+            for _ in 0..2 {
+                let what = self.decide(&asking).await;
+                assert!(matches!(what, What::Exchange { .. }), "{what:?}");
+            }
+            self.fail(1, &[], MINUTE).await;
+        }
+        self.near(self.left(&self.names.rejections), 15 * MINUTE);
+        let second = Duration::from_secs(1);
+        assert_eq!(self.decide(&asking).await, What::Spaced { left: second });
+        // Where the renewal is not for a rejection, that is of no concern.
+        let what = self.decide(&ask(1)).await;
+        assert!(matches!(what, What::Exchange { .. }), "{what:?}");
+        self.fail(1, &[], MINUTE).await;
+        self.near(self.left(&self.names.rejections), 15 * MINUTE);
+
+        // Paid off at, and the last one at, in seconds from now, and the wait.
+        for (paid, last, wait) in [
+            (599, 0, None),
+            (601, 0, Some(1)),
+            (601, -2, None),
+            (901, 0, Some(2)),
+            (1201, 0, Some(4)),
+            (1501, 0, Some(8)),
+            (1801, 0, Some(16)),
+            (2101, 0, Some(24)),
+            (2699, 0, Some(24)),
+            (2699, -25, None),
+            // No such budget can be.
+            (2800, 0, None),
+            (900, 2, None),
+        ] {
+            if wait.is_some_and(|wait| Duration::from_secs(wait) < self.bed.slack()) {
+                continue;
+            }
+            self.bed.clear();
+            let now = self.now().await.0;
+            let at = |seconds: i64| now.saturating_add_signed(seconds * 1000);
+            let budget = format!("{} {}", at(paid), at(last));
+            let value = Value::Text(budget.into_bytes());
+            self.bed.put(&self.names.rejections, value, Some(MINUTE));
+            asking.renewal = Renewal::RejectedStill;
+            match (self.decide(&asking).await, wait) {
+                (What::Spaced { left }, Some(wait)) => {
+                    self.near(Some(left), Duration::from_secs(wait));
+                }
+                (What::Exchange { .. }, None) => {}
+                (other, _) => panic!("{paid} {last}: {other:?}"),
+            }
+        }
+    }
+
+    /// A failure's entry that holds back for so many seconds from now on.
+    async fn hold(&self, seconds: i64) -> Vec<u8> {
+        let until = self.now().await.0.saturating_add_signed(seconds * 1000);
+        let front = format!("\x01{until:015}");
+        [front.as_bytes(), &[7; 40]].concat()
+    }
+}
+
+pub(super) fn ask(by: u8) -> Ask {
+    Ask {
+        lock: Lock(vec![by; 32]),
+        exchange: Exchange::IfNobodyElse,
+        held: None,
+        rejected: vec![],
+        renewal: Renewal::Due,
+        unreadable: Unreadable::default(),
+    }
+}
+
+/// A token's entry, with all bytes that there are behind its front.
+pub(super) fn token(tag: u8, id: u8) -> Vec<u8> {
+    let mut entry = [vec![1], vec![tag; 16], vec![id; 8], vec![id; 12]].concat();
+    entry.extend(0..=255);
+    entry
+}
+
+const MINUTE: Duration = Duration::from_secs(60);

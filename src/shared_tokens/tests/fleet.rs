@@ -1,0 +1,373 @@
+//! Fleets of up to thousands of processes, in paused time.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::StatusCode;
+use tokio::time::{Instant, advance, sleep};
+
+use super::endpoint::Mode;
+use super::probe::{Fate, Operation};
+use super::world::{World, credentials, keys};
+use crate::{Credentials, ErrorKind};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn two_thousand_cold_starts_make_one_exchange() {
+    let world = World::new();
+    let fleet = world.processes(2000);
+    let tokens = join_all(fleet.iter().map(|process| process.token())).await;
+    assert!(tokens.iter().all(|token| token == "t1"));
+    assert_eq!(world.endpoint.posts(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_starts_later_needs_one_command() {
+    let world = World::new();
+    world.process().token().await;
+    let later = world.process();
+    assert_eq!(later.token().await, "t1");
+    assert_eq!(later.store.operations(), [Operation::Decide]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_makes_two_exchanges_a_lifetime_at_most() {
+    for count in [1, 10, 300] {
+        let world = World::new();
+        let fleet = world.processes(count);
+        // Ten lifetimes, with a request each five seconds.
+        for _ in 0..1800 {
+            for process in &fleet {
+                let (status, _) = process.request().await;
+                assert_eq!(status, StatusCode::OK);
+            }
+            sleep(5 * SECOND).await;
+        }
+        let posts = world.endpoint.posts();
+        assert!((11..=20).contains(&posts), "{count} processes: {posts}");
+        assert_eq!(world.endpoint.most_running(), 1);
+        let commands: usize = fleet.iter().map(|p| p.store.operations().len()).sum();
+        let polls = 20 * 5;
+        let a_lifetime = commands.saturating_sub(polls) as f64 / count as f64 / 10.0;
+        assert!(a_lifetime <= 3.5, "{count} processes: {a_lifetime}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_counts_from_its_exchange_wherever_it_is() {
+    let world = World::new();
+    let (first, second) = (world.process(), world.process());
+    first.token().await;
+    advance(400 * SECOND).await;
+    second.token().await;
+    let left = |process: &super::world::Process| process.tokens.status().expires_in.unwrap();
+    let (first, second) = (left(&first), left(&second));
+    // Both give it up at most ten seconds early, once.
+    for left in [first, second] {
+        assert!((489 * SECOND..=490 * SECOND).contains(&left), "{left:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_another_process_shortens_no_token() {
+    let world = World::new();
+    world.endpoint.set_latency(4 * SECOND);
+    let (first, second) = (world.process(), world.process());
+    tokio::join!(first.token(), second.token());
+    for process in [first, second] {
+        let left = process.tokens.status().expires_in.unwrap();
+        assert!(left >= 885 * SECOND, "{left:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_brings_another_token_and_others_follow_without_an_exchange() {
+    let world = World::new();
+    let (first, second) = (world.process(), world.process());
+    assert_eq!(first.token().await, "t1");
+    assert_eq!(second.token().await, "t1");
+    assert_eq!(first.tokens.refresh().await.unwrap().value(), "t2");
+    assert_eq!(second.tokens.refresh().await.unwrap().value(), "t2");
+    assert_eq!(world.endpoint.posts(), 2);
+    assert_eq!(world.process().token().await, "t2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_service_that_repeats_itself_is_asked_once_a_renewal() {
+    let world = World::new();
+    world.endpoint.set(Mode::Repeats);
+    let fleet = world.processes(20);
+    join_all(fleet.iter().map(|process| process.token())).await;
+    for process in &fleet {
+        process.tokens.refresh().await.unwrap();
+    }
+    assert_eq!(world.endpoint.posts(), 2);
+    let all_same = fleet
+        .iter()
+        .map(|process| process.tokens.status().generation);
+    assert!(all_same.into_iter().all(|generation| generation == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_others_have_given_up_is_not_handed_out() {
+    let world = World::new();
+    let first = world.process();
+    first.token().await;
+    // Of 900 s, the last ten are not used.
+    advance(Duration::from_millis(888_500)).await;
+    let late = world.process();
+    assert_eq!(late.token().await, "t1");
+    let left = late.tokens.status().expires_in.unwrap();
+    assert!(left <= 1500 * SECOND / 1000, "{left:?}");
+    advance(Duration::from_millis(600)).await;
+    assert_eq!(world.process().token().await, "t2");
+    advance(Duration::from_millis(900)).await;
+    assert_eq!(first.token().await, "t2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_that_are_not_worth_sharing_make_no_convoy() {
+    let world = World::new();
+    world.endpoint.set_latency(Duration::from_millis(2500));
+    world.endpoint.set_lifetime(3 * SECOND);
+    let fleet = world.processes(50);
+    let from = Instant::now();
+    join_all(fleet.iter().map(|process| process.tokens.token())).await;
+    assert!(from.elapsed() < 6 * SECOND, "{:?}", from.elapsed());
+    let note = world.store.get(&keys().names.token).unwrap();
+    assert!(note.1.unwrap() <= 60 * SECOND);
+    // Then they live long again, and that is noticed.
+    world.endpoint.set_lifetime(900 * SECOND);
+    advance(61 * SECOND).await;
+    let before = world.endpoint.posts();
+    let fleet = world.processes(50);
+    join_all(fleet.iter().map(|process| process.token())).await;
+    assert_eq!(world.endpoint.posts(), before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_in_an_outage_makes_as_many_exchanges_as_one_process() {
+    let mut posts = Vec::new();
+    for count in [1, 200] {
+        let world = World::new();
+        world
+            .endpoint
+            .set(Mode::Refuses(StatusCode::SERVICE_UNAVAILABLE));
+        let fleet = world.processes(count);
+        for _ in 0..600 {
+            join_all(fleet.iter().map(|process| process.tokens.token())).await;
+            sleep(SECOND).await;
+        }
+        posts.push(world.endpoint.posts());
+        // And it recovers as fast.
+        world.endpoint.set(Mode::Issues);
+        let from = Instant::now();
+        while fleet[0].tokens.token().await.is_err() {
+            sleep(SECOND / 10).await;
+        }
+        assert!(from.elapsed() <= 31 * SECOND, "{:?}", from.elapsed());
+        let tokens = join_all(fleet.iter().map(|process| process.token())).await;
+        assert!(tokens.iter().all(|token| *token == tokens[0]));
+    }
+    let (one, fleet) = (posts[0], posts[1]);
+    assert!((20..=30).contains(&one), "{one}");
+    assert!(fleet.abs_diff(one) <= 3, "{fleet} instead of {one}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wish_to_come_back_later_is_heard_by_the_whole_fleet() {
+    let world = World::new();
+    world.endpoint.set(Mode::RefusesUntil(120 * SECOND));
+    let fleet = world.processes(100);
+    let outcomes = join_all(fleet.iter().map(|process| process.tokens.token())).await;
+    assert_eq!(world.endpoint.posts(), 1);
+    for error in outcomes.into_iter().map(Result::unwrap_err) {
+        let left = error.retry_after().unwrap();
+        assert!((119 * SECOND..=120 * SECOND).contains(&left), "{left:?}");
+    }
+    world.endpoint.set(Mode::Issues);
+    advance(118 * SECOND).await;
+    fleet[1].tokens.token().await.unwrap_err();
+    advance(3 * SECOND).await;
+    fleet[1].tokens.token().await.unwrap();
+    assert_eq!(world.endpoint.posts(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_the_same_in_every_process() {
+    let world = World::new();
+    world.endpoint.set(Mode::Refuses(StatusCode::UNAUTHORIZED));
+    let fleet = world.processes(50);
+    for process in &fleet {
+        let error = process.tokens.token().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert_eq!(error.status(), Some(StatusCode::UNAUTHORIZED));
+        assert_eq!(error.error_id(), Some("err_1"));
+        assert_eq!(error.error_name(), Some("unauthorized"));
+        assert!(!error.is_transient());
+    }
+    assert_eq!(world.endpoint.posts(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exchange_that_hangs_ends_for_all_and_is_shared() {
+    let world = World::new();
+    world.endpoint.set(Mode::Hangs);
+    let fleet = world.processes(20);
+    let from = Instant::now();
+    let outcomes = join_all(fleet.iter().map(|process| process.tokens.token())).await;
+    assert!(from.elapsed() <= 10 * SECOND);
+    let is_timeout = |error: &crate::Error| error.kind() == ErrorKind::Timeout;
+    assert!(outcomes.iter().all(|o| o.as_ref().is_err_and(is_timeout)));
+    assert_eq!(world.endpoint.posts(), 1);
+    world.endpoint.set(Mode::Issues);
+    sleep(2 * SECOND).await;
+    join_all(fleet.iter().map(|process| process.token())).await;
+    assert_eq!(world.endpoint.posts(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_of_one_process_holds_no_other_back() {
+    let world = World::new();
+    // The pair of this one can't be sent at all, so nothing is asked.
+    let broken = world.process_with(Credentials::new("client-id", ""));
+    broken.tokens.token().await.unwrap_err();
+    assert!(world.store.keys().is_empty());
+    world.process().token().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_and_new_secrets_other_ids_and_other_namespaces_do_not_meet() {
+    let world = World::new();
+    let other = [
+        Credentials::new("client-id", "new-secret"),
+        Credentials::new("other-id", "client-secret"),
+    ];
+    let mut fleet = world.processes(2);
+    for pair in other {
+        fleet.push(world.process_with(pair.clone()));
+        fleet.push(world.process_with(pair));
+    }
+    for _ in 0..2 {
+        fleet.push(world.process_in(credentials(), "another"));
+    }
+    let tokens = join_all(fleet.iter().map(|process| process.token())).await;
+    for pair in tokens.chunks(2) {
+        assert_eq!(pair[0], pair[1]);
+    }
+    assert_eq!(world.endpoint.posts(), 4);
+    let keys = world.store.keys();
+    let of = |namespace: &str| {
+        let is_of = |(key, _): &&(String, usize)| key.starts_with(&format!("{namespace}:{{"));
+        keys.iter().filter(is_of).count()
+    };
+    assert_eq!((of("fiskil-auth"), of("another")), (3, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_stored_has_a_lifetime_and_is_small() {
+    let world = World::new();
+    let process = world.process();
+    process.token().await;
+    world
+        .endpoint
+        .set(Mode::Refuses(StatusCode::SERVICE_UNAVAILABLE));
+    world.revoke("t1");
+    process.request().await;
+    sleep(SECOND).await;
+    let keys = world.store.keys();
+    assert!(keys.len() >= 3, "{keys:?}");
+    let mut bytes = 0;
+    for (key, size) in keys {
+        bytes += size;
+        let (_, left) = world.store.get(&key).unwrap();
+        assert!(left.unwrap() <= 900 * SECOND, "{key}");
+    }
+    assert!(bytes < 1024, "{bytes}");
+    advance(900 * SECOND).await;
+    assert!(world.store.keys().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_the_store_does_requests_succeed_within_two_seconds_more() {
+    let fates = [
+        Fate::Fails,
+        Fate::AnswerLost,
+        Fate::Hangs,
+        Fate::AnswerHangs,
+        Fate::Late(900 * SECOND / 1000),
+        Fate::Late(30 * SECOND),
+    ];
+    for fate in fates {
+        for operation in [
+            Operation::Decide,
+            Operation::Publish,
+            Operation::Fail,
+            Operation::Extend,
+        ] {
+            let world = World::new();
+            world.endpoint.set_latency(2500 * SECOND / 1000);
+            let process = world.process();
+            process.store.set(move |asked| match asked == operation {
+                true => fate,
+                false => Fate::Done,
+            });
+            let from = Instant::now();
+            process.token().await;
+            let took = from.elapsed();
+            let limit = Duration::from_millis(2500 + 2600);
+            assert!(took <= limit, "{fate:?} on {operation:?}: {took:?}");
+            // It works again as soon as the store does, a lease later at most.
+            process.store.set(|_| Fate::Done);
+            sleep(6 * SECOND).await;
+            let other = world.process();
+            other.token().await;
+            assert_eq!(world.process().token().await, other.token().await);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_without_the_store_does_not_publish() {
+    let world = World::new();
+    let process = world.process();
+    process.store.set(|_| Fate::Fails);
+    assert_eq!(process.token().await, "t1");
+    assert_eq!(process.store.operations(), [Operation::Decide]);
+    assert!(world.store.keys().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flushed_store_is_filled_again_by_the_next_fetch() {
+    let world = World::new();
+    let (first, second) = (world.process(), world.process());
+    first.token().await;
+    world.store.flush();
+    assert_eq!(second.token().await, "t2");
+    assert_eq!(world.process().token().await, "t2");
+    assert_eq!(first.tokens.refresh().await.unwrap().value(), "t2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_clock_of_the_store_makes_a_token_outlive_itself() {
+    for by in [-3_600_000, -1_000_000, 3_600_000] {
+        let world = World::new();
+        let process = world.process();
+        process.token().await;
+        world.store.set_clock(by);
+        let later = world.process();
+        later.token().await;
+        let left = later.tokens.status().expires_in.unwrap();
+        assert!(left <= 890 * SECOND, "{by}: {left:?}");
+        // Nor does it keep a failure or a lock longer than it would.
+        world
+            .endpoint
+            .set(Mode::Refuses(StatusCode::SERVICE_UNAVAILABLE));
+        later.tokens.refresh().await.unwrap_err();
+        world.store.set_clock(-2 * by);
+        world.endpoint.set(Mode::Issues);
+        sleep(6 * SECOND).await;
+        later.tokens.refresh().await.unwrap();
+    }
+}

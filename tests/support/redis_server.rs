@@ -1,0 +1,182 @@
+//! A `redis-server` of a test's own, on a free port of loopback, which ends with
+//! its handle.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+pub struct RedisServer {
+    process: Child,
+    pub port: u16,
+    folder: PathBuf,
+    options: Vec<String>,
+    login: String,
+}
+
+impl RedisServer {
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With options as its command line has them, without the dashes: `maxmemory
+    /// 1mb`.
+    pub fn start_with(options: &[&str]) -> Self {
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        Self::start_on(free_port(), folder(), options)
+    }
+
+    fn start_on(port: u16, folder: PathBuf, options: Vec<String>) -> Self {
+        let process = spawn(port, &folder, &options);
+        let login = options
+            .iter()
+            .find_map(|option| option.strip_prefix("requirepass "))
+            .map(|password| format!(":{password}@"))
+            .unwrap_or_default();
+        let mut server = Self {
+            process,
+            port,
+            folder,
+            options,
+            login,
+        };
+        server.wait();
+        server
+    }
+
+    fn wait(&mut self) {
+        let from = Instant::now();
+        while !self.is_up() {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                panic!("redis-server ended with {status}: {}", self.log());
+            }
+            assert!(from.elapsed() < PATIENCE, "not up: {}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn is_up(&self) -> bool {
+        if self.options.iter().any(|option| option == "port 0") {
+            return self.log().contains("eady to accept connections");
+        }
+        let connection = redis::Client::open(self.url()).unwrap().get_connection();
+        let Ok(mut connection) = connection else {
+            return false;
+        };
+        redis::cmd("PING").exec(&mut connection).is_ok()
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://{}127.0.0.1:{}", self.login, self.port)
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// A connection for the test itself.
+    pub fn connection(&self) -> redis::Connection {
+        let client = redis::Client::open(self.url()).unwrap();
+        client.get_connection_with_timeout(PATIENCE).unwrap()
+    }
+
+    /// Runs a command, given as one would type it.
+    pub fn run<T: redis::FromRedisValue>(&self, command: &str) -> T {
+        let mut words = command.split(' ');
+        let mut command = redis::cmd(words.next().unwrap());
+        for word in words {
+            command.arg(word);
+        }
+        command.query(&mut self.connection()).unwrap()
+    }
+
+    /// How often scripts were run so far.
+    pub fn scripts(&self) -> u64 {
+        let stats: String = self.run("INFO commandstats");
+        let calls = |line: &str| {
+            let (name, rest) = line.split_once(":calls=")?;
+            ["cmdstat_eval", "cmdstat_evalsha"]
+                .contains(&name)
+                .then(|| rest.split(',').next()?.parse::<u64>().ok())
+                .flatten()
+        };
+        stats.lines().filter_map(calls).sum()
+    }
+
+    /// Kills it.
+    pub fn stop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Starts it again after [`stop`](Self::stop), with nothing in it.
+    pub fn start_again(&mut self) {
+        self.process = spawn(self.port, &self.folder, &self.options);
+        self.wait();
+    }
+
+    /// `STOP` makes it stand still, `CONT` go on.
+    pub fn signal(&self, signal: &str) {
+        signal_process(self.process.id(), signal);
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.stop();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+pub fn signal_process(id: u32, signal: &str) {
+    let kill = Command::new("kill")
+        .args([&format!("-{signal}"), &id.to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+}
+
+fn spawn(port: u16, folder: &Path, options: &[String]) -> Child {
+    let log = File::create(folder.join("log")).unwrap();
+    let mut command = Command::new("redis-server");
+    command.args(["--port", &port.to_string()]);
+    command.args(["--bind", "127.0.0.1"]);
+    command.args(["--save", ""]);
+    command.args(["--dir", folder.to_str().unwrap()]);
+    for option in options {
+        let mut words = option.split(' ');
+        command.arg(format!("--{}", words.next().unwrap()));
+        command.args(words);
+    }
+    let process = command.stdin(Stdio::null()).stdout(log).spawn();
+    process.unwrap_or_else(|error| panic!("redis-server can't be started: {error}"))
+}
+
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// An empty folder of its own.
+pub fn folder() -> PathBuf {
+    static FOLDERS: AtomicU32 = AtomicU32::new(0);
+    let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+    let name = format!("fiskil-auth-redis-{}-{number}", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
