@@ -13,7 +13,6 @@ mod interleavings;
 mod mark;
 #[cfg(any())]
 mod model;
-mod panics;
 mod recent_secrets;
 mod registry;
 mod report;

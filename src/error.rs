@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 
+use self::foreign::Source;
 pub(crate) use self::foreign::causes;
 #[cfg(feature = "_https")]
 pub(crate) use self::foreign::find;
@@ -51,7 +52,7 @@ struct Inner {
     status: Option<StatusCode>,
     id: Option<Box<str>>,
     name: Option<Box<str>>,
-    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<Source>>,
 }
 
 /// The class of an [`Error`].
@@ -191,7 +192,7 @@ impl Error {
 
     pub(crate) fn with_source(self, source: impl Into<BoxError>) -> Self {
         let source = source.into();
-        self.map(|inner| inner.source = Some(source.into()))
+        self.map(|inner| inner.source = Some(Arc::new(Source::new(source))))
     }
 
     #[cfg(feature = "client")]
@@ -260,7 +261,7 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.inner.source.as_deref().map(|source| source as _)
+        self.inner.source.as_deref().and_then(Source::get)
     }
 }
 

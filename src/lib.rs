@@ -116,6 +116,7 @@ mod https;
 mod json;
 mod layer;
 mod origin;
+mod panics;
 mod redact;
 mod response;
 #[cfg(feature = "retry")]

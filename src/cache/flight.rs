@@ -9,9 +9,8 @@ use tokio::task::AbortHandle;
 use tracing::Span;
 
 use super::core::{Claim, Outcome};
-use super::panics;
 use super::sync::Mutex;
-use crate::{Error, Token};
+use crate::{Error, Token, panics};
 
 /// One fetch under way: its end, and who is to be told.
 #[derive(Debug)]

@@ -17,7 +17,6 @@ use super::core::{
 use super::fetcher::Fetcher;
 use super::flight::Flight;
 use super::mark::Mark;
-use super::panics;
 use super::registry::Entry;
 use super::report::{self, Report};
 use super::shards::{Published, Shard, Shards};
@@ -119,7 +118,6 @@ impl Shared {
         flight
             .span()
             .in_scope(|| report.emit(Some(&completed.outcome)));
-        panics::catch(|| drop(completed));
     }
 
     /// Claims a fetch, unless one is under way, held back or not needed. The
@@ -147,15 +145,12 @@ impl Shared {
         drop(state);
         match completed {
             Ok(completed) => {
-                // Those who wait first: what is dropped may panic.
+                // Those who wait first: what is dropped is foreign code's.
                 flight.complete(completed.outcome.clone());
-                panics::catch(|| drop(completed.displaced));
+                drop(completed.displaced);
                 Some(completed.outcome)
             }
-            Err(ending) => {
-                panics::catch(|| drop(ending));
-                None
-            }
+            Err(_) => None,
         }
     }
 

@@ -9,11 +9,10 @@ use tracing::{Instrument, Span};
 use super::core::{Ask, Ending, InFlight};
 use super::failure;
 use super::flight::Flight;
-use super::panics;
 use super::report::{self, Report};
 use super::shared::Shared;
 use crate::runtime::{self, Timer};
-use crate::{Error, Token};
+use crate::{Error, Token, panics};
 
 impl Shared {
     /// Starts a renewal, if one is due and this is a place where it can run.

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 /// What `call` returns, or `None` where it panics.
-pub(super) fn catch<T>(call: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Option<T> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(value) => Some(value),
         Err(payload) => {
@@ -18,7 +18,7 @@ pub(super) fn catch<T>(call: impl FnOnce() -> T) -> Option<T> {
 }
 
 /// What `future` returns, or `None` where it panics.
-pub(super) async fn catch_future<F: Future>(future: F) -> Option<F::Output> {
+pub(crate) async fn catch_future<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| {
         // A future that has panicked is not polled again, only dropped.
