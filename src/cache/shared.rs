@@ -82,6 +82,12 @@ impl Shared {
         Status::new(state.life.snapshot(now), waiting)
     }
 
+    /// That of the token in use, where it is suspect.
+    pub(super) fn suspicion(&self) -> Option<Suspect> {
+        let (state, now) = self.lock();
+        state.life.snapshot(now).suspect
+    }
+
     pub(super) fn generation(&self) -> u32 {
         self.state.lock().life.generation()
     }
