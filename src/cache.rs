@@ -90,8 +90,12 @@ impl TokenCache {
     pub async fn token(&self) -> Result<Token, Error> {
         let probe = Wait::new(self.shared.clone(), Ask::Probe, Budget::MAX);
         let result = probe.await;
-        // Beside an error, there may be a suspect token whose renewal is due.
-        if !matches!(&result, Ok(usable) if usable.renewal == Renewal::NotDue) {
+        let is_due = match &result {
+            Ok(usable) => usable.renewal == Renewal::Due,
+            // A suspect token, which requests go out with, may be due as well.
+            Err(_) => self.shared.status().suspect,
+        };
+        if is_due {
             self.shared.renew();
         }
         Ok(result?.token)

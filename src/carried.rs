@@ -20,10 +20,12 @@ pub(crate) struct Carried {
 /// What the request was authorized with before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Before {
-    Nothing,
-    /// Perhaps by another layer of this crate, above: then that sees the answer,
-    /// too, and must be told that the token was not its own.
-    Something,
+    /// Nothing, or what its caller sent.
+    NotOurs,
+    /// A header that is marked sensitive, as this crate's are and few others.
+    /// Perhaps that of a layer above: it sees the answer, too, and must be told
+    /// that the token was not its own.
+    PerhapsOurs,
 }
 
 impl Carried {
@@ -42,8 +44,8 @@ impl Carried {
     ) -> Result<Self, Full> {
         let protocol = Protocol::of(request.headers());
         let before = match request.headers_mut().try_insert(AUTHORIZATION, header) {
-            Ok(None) => Before::Nothing,
-            Ok(Some(_)) => Before::Something,
+            Ok(Some(replaced)) if replaced.is_sensitive() => Before::PerhapsOurs,
+            Ok(_) => Before::NotOurs,
             Err(_) => return Err(Full),
         };
         Ok(Self {

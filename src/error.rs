@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 
+use self::foreign::Source;
 #[cfg(feature = "redis")]
 pub(crate) use self::foreign::find;
 pub(crate) use self::retry_at::RetryAt;
@@ -59,7 +60,7 @@ struct Inner {
     status: Option<StatusCode>,
     id: Option<Box<str>>,
     name: Option<Box<str>>,
-    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<Source>>,
 }
 
 /// The class of an [`Error`].
@@ -210,10 +211,10 @@ impl Error {
 
     pub(crate) fn with_source(self, source: impl Into<BoxError>) -> Self {
         let source = source.into();
-        self.map(|inner| inner.source = Some(source.into()))
+        self.map(|inner| inner.source = Some(Arc::new(Source::new(source))))
     }
 
-    #[cfg(any(feature = "client", feature = "redis"))]
+    #[cfg(feature = "client")]
     pub(crate) fn with_answer(
         self,
         status: impl Into<Option<StatusCode>>,
@@ -291,7 +292,7 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.inner.source.as_deref().map(|source| source as _)
+        self.inner.source.as_deref().and_then(Source::get)
     }
 }
 

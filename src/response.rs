@@ -17,9 +17,10 @@ pub(crate) struct Rejected {
     pub(crate) resend: Resend,
 }
 
-/// Left on a gRPC answer whose trailers may reject a token of ours.
+/// Left on an answer for the layers above whose token was replaced: it says
+/// nothing of theirs, nor will its trailers.
 #[derive(Clone, Copy, Debug)]
-struct Watched;
+struct Judged;
 
 /// What an answer says of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,29 +38,30 @@ enum Judgement {
 #[inline]
 pub(crate) fn judge<B>(response: Response<B>, carried: Carried) -> Response<ResponseBody<B>> {
     let status = response.status();
-    let is_plain = carried.protocol == Protocol::Http && !carried.mark.is_suspect();
+    let is_plain = carried.protocol == Protocol::Http
+        && carried.before == Before::NotOurs
+        && !carried.mark.is_suspect();
     if is_plain && status != StatusCode::UNAUTHORIZED {
         return response.map(ResponseBody::new);
     }
     judge_closely(response, carried)
 }
 
-fn judge_closely<B>(response: Response<B>, carried: Carried) -> Response<ResponseBody<B>> {
+fn judge_closely<B>(mut response: Response<B>, carried: Carried) -> Response<ResponseBody<B>> {
     let mark = carried.mark;
-    match judgement(&response, carried.protocol) {
+    let judgement = judgement(&response, carried.protocol);
+    if carried.before == Before::PerhapsOurs {
+        response.extensions_mut().insert(Judged);
+    }
+    match judgement {
         Judgement::Rejected => {
             let resend = mark.reject();
-            let mut response = response.map(ResponseBody::new);
             response.extensions_mut().insert(Rejected { resend });
-            response
+            response.map(ResponseBody::new)
         }
         Judgement::Open => {
             mark.accept();
-            let mut response = response.map(|body| ResponseBody::watched(body, mark));
-            if carried.before == Before::Something {
-                response.extensions_mut().insert(Watched);
-            }
-            response
+            response.map(|body| ResponseBody::watched(body, mark))
         }
         Judgement::Accepted => {
             mark.accept();
@@ -71,7 +73,7 @@ fn judge_closely<B>(response: Response<B>, carried: Carried) -> Response<Respons
 
 fn judgement<B>(response: &Response<B>, sent: Protocol) -> Judgement {
     let extensions = response.extensions();
-    let is_judged = extensions.get::<Rejected>().is_some() || extensions.get::<Watched>().is_some();
+    let is_judged = extensions.get::<Rejected>().is_some() || extensions.get::<Judged>().is_some();
     // Our own error says that another layer's fetch failed, beneath this one.
     if is_judged || extensions.get::<Error>().is_some() {
         return Judgement::Nothing;

@@ -176,3 +176,25 @@ async fn an_error_that_is_its_own_source_causes_no_endless_loop() {
     let response = with_provider(|| async { Err::<Credentials, _>(Loop) }).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
+
+#[tokio::test(start_paused = true)]
+async fn processes_that_were_told_the_same_retry_after_do_not_return_at_the_same_instant() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let mut holds = Vec::new();
+    for _ in 0..200 {
+        let provider =
+            || async { Err::<Credentials, _>(Error::other("sealed").with_retry_after(MINUTE)) };
+        let response = with_provider(provider).await;
+        holds.push(error(&response).retry_after().unwrap());
+    }
+    holds.sort();
+    let (first, last) = (*holds.first().unwrap(), *holds.last().unwrap());
+    // Nobody earlier, nobody by more than a tenth later, and spread over all of it.
+    assert!(
+        first >= MINUTE && last <= MINUTE + MINUTE / 10,
+        "{first:?}, {last:?}"
+    );
+    assert!(last - first > MINUTE / 20, "{first:?}, {last:?}");
+    holds.dedup();
+    assert!(holds.len() > 190, "{}", holds.len());
+}

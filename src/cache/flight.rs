@@ -10,8 +10,7 @@ use tracing::Span;
 
 use super::core::{Claim, Outcome};
 use super::sync::Mutex;
-use crate::panics;
-use crate::{Error, Token};
+use crate::{Error, Token, panics};
 
 /// One fetch under way: its end, and who is to be told.
 #[derive(Debug)]

@@ -21,7 +21,6 @@ use super::registry::{Entry, Reports};
 use super::report::{self, Report};
 use super::shards::{Published, Shard, Shards};
 use super::sync::{Mutex, MutexGuard};
-use crate::panics;
 use crate::{Error, Token};
 
 /// What all handles of one layer share.
@@ -84,6 +83,12 @@ impl Shared {
         Status::new(state.life.snapshot(now), waiting)
     }
 
+    /// That of the token in use, where it is suspect.
+    pub(super) fn suspicion(&self) -> Option<Suspect> {
+        let (state, now) = self.lock();
+        state.life.snapshot(now).suspect
+    }
+
     pub(super) fn generation(&self) -> u32 {
         self.state.lock().life.generation()
     }
@@ -121,7 +126,6 @@ impl Shared {
         flight
             .span()
             .in_scope(|| report.emit(Some(&completed.outcome)));
-        panics::catch(|| drop(completed));
     }
 
     /// Claims a fetch, unless one is under way, held back or not needed. The
@@ -149,15 +153,12 @@ impl Shared {
         drop(state);
         match completed {
             Ok(completed) => {
-                // Those who wait first: what is dropped may panic.
+                // Those who wait first: what is dropped is foreign code's.
                 flight.complete(completed.outcome.clone());
-                panics::catch(|| drop(completed.displaced));
+                drop(completed.displaced);
                 Some(completed.outcome)
             }
-            Err(ending) => {
-                panics::catch(|| drop(ending));
-                None
-            }
+            Err(_) => None,
         }
     }
 

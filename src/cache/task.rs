@@ -11,9 +11,8 @@ use super::failure;
 use super::flight::Flight;
 use super::report::{self, Report};
 use super::shared::Shared;
-use crate::panics;
 use crate::runtime::{self, Timer};
-use crate::{Error, Token};
+use crate::{Error, Token, panics};
 
 impl Shared {
     /// Starts a renewal, if one is due and this is a place where it can run.

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use super::core::{Ask, DEADLINE, MAX_LOSSES, Outcome, Step, Usable, later};
+use super::core::{Ask, DEADLINE, MAX_LOSSES, Outcome, Step, Suspect, Usable, later};
 use super::failure;
 use super::flight::{Flight, Waiter};
 use super::shared::Shared;
@@ -23,6 +23,8 @@ pub(crate) struct Wait {
     ask: Ask,
     budget: Budget,
     restarts: u32,
+    /// The suspicion that a probe has found, and waits for the end of.
+    suspicion: Option<Suspect>,
     stage: Stage,
 }
 
@@ -65,6 +67,7 @@ impl Wait {
             ask,
             budget,
             restarts: 0,
+            suspicion: None,
             stage: Stage::Asking,
         }
     }
@@ -84,6 +87,19 @@ impl Wait {
             Step::Wait { .. } => None,
             // Nobody waits for a second flight.
             Step::Join { .. } | Step::Claim | Step::Fail(_) => Some(Err(error)),
+        }
+    }
+
+    /// A probe waits for what becomes of one suspicion. Where that is over it goes
+    /// on as a request does: with a route that denies there is always a next one.
+    fn note_suspicion(&mut self) {
+        if self.ask != Ask::Probe {
+            return;
+        }
+        let suspicion = self.cache.suspicion();
+        match self.suspicion {
+            Some(_) if self.suspicion != suspicion => self.ask = Ask::Request,
+            _ => self.suspicion = suspicion,
         }
     }
 
@@ -132,6 +148,7 @@ impl Future for Wait {
             let woken = ready!(this.stage.poll(cx));
             this.stage = Stage::Asking;
             this.cache.end_overdue();
+            this.note_suspicion();
             match woken {
                 Woken::AtOnce => {}
                 // A refresh has what it asked for: now any token will do.

@@ -1,9 +1,41 @@
 //! Errors of foreign code: what becomes of their verdict, and of what they say.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use super::{BoxError, Error, ErrorKind};
+use crate::panics;
 use crate::redact::Secrets;
+
+/// An error of foreign code, kept as the source of one of ours. Who drops it
+/// last is chance: a panic in that is nobody's who waits for a token.
+pub(super) struct Source(Option<BoxError>);
+
+impl Source {
+    pub(super) fn new(source: BoxError) -> Self {
+        Self(Some(source))
+    }
+
+    pub(super) fn get(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.as_deref().map(|source| source as _)
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(source) => source.fmt(f),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        let source = self.0.take();
+        panics::catch(|| drop(source));
+    }
+}
 
 impl Error {
     /// What a token service or a credentials provider failed with: the verdict
@@ -44,7 +76,7 @@ impl Error {
     fn withhold(self, secrets: &Secrets<'_>) -> Self {
         let reveals = |text: &str| secrets.is_revealed_by(text);
         let is_revealing = |part: &Option<Box<str>>| part.as_deref().is_some_and(reveals);
-        let source = self.inner.source.as_deref();
+        let source = self.inner.source.as_deref().and_then(Source::get);
         let source = source.is_some_and(|source| is_endless(source) || reveals(&full_text(source)));
         let id = is_revealing(&self.inner.id);
         let name = is_revealing(&self.inner.name);

@@ -5,12 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use fiskil_auth::{BoxError, FiskilAuthLayer, Token, TokenRequest};
-use http::{Request, Response, StatusCode};
+use fiskil_auth::{BoxError, ErrorKind, FiskilAuthLayer, Token, TokenRequest};
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use tokio::time::Instant;
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceExt};
 
-use crate::support::{Api, Tokens, credentials, layer, sent, settle};
+use crate::support::{Api, Tokens, credentials, error, layer, sent, settle};
 
 #[tokio::test(start_paused = true)]
 async fn a_token_service_that_shares_the_inner_services_limit_does_not_deadlock() {
@@ -105,4 +107,55 @@ async fn a_request_that_fails_gives_its_permit_back() {
     // `service` is still alive, and holds no permit.
     limited.oneshot(Request::new(())).await.unwrap();
     drop(service);
+}
+
+/// A request with as many headers as a map can hold, of this media type.
+fn full_request(content_type: &'static str) -> Request<()> {
+    let mut request = Request::new(());
+    let headers = request.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let names = (0..40_000).map(|n| HeaderName::try_from(format!("x-{n}")).unwrap());
+    for name in names {
+        let value = HeaderValue::from_static("");
+        if headers.try_insert(name, value).is_err() {
+            assert!(headers.len() > 20_000);
+            return request;
+        }
+    }
+    panic!("it has no end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_without_room_for_the_header_fails_and_gives_its_permit_back() {
+    // Without a token, it waits for one first; with one, it does not.
+    let tokens = Tokens::new();
+    tokens.issue_after(Duration::from_secs(1));
+    let limited = ConcurrencyLimit::new(Api::default(), 1);
+    let layer = layer(&tokens);
+    let mut service = layer.layer(limited.clone());
+    for content_type in ["application/json", "application/grpc"] {
+        for wait in [1, 0] {
+            let (from, call) = (Instant::now(), full_request(content_type));
+            let response = service.ready().await.unwrap().call(call).await.unwrap();
+            assert_eq!(from.elapsed().as_secs(), wait);
+            let failure = error(&response);
+            assert_eq!(failure.kind(), ErrorKind::Configuration);
+            assert!(failure.to_string().contains("so many headers"), "{failure}");
+            if content_type == "application/grpc" {
+                assert_eq!(response.headers().get("grpc-status").unwrap(), "16");
+            } else {
+                assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+            }
+            // `service` and the answer are still alive, and hold no permit.
+            let other = limited.clone().oneshot(Request::new(()));
+            let other = tokio::time::timeout(Duration::from_secs(60), other).await;
+            assert_eq!(
+                sent(&other.expect("the permit is kept").unwrap()),
+                "nothing"
+            );
+        }
+        layer
+            .tokens()
+            .invalidate(&layer.tokens().token().await.unwrap());
+    }
 }

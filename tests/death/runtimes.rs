@@ -4,6 +4,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use fiskil_auth::ErrorKind;
+use futures_util::FutureExt;
+use futures_util::future::poll_immediate;
 use http::{Request, StatusCode};
 use tower::{Layer, Service, ServiceExt};
 
@@ -124,5 +126,99 @@ fn without_timers_the_answer_says_so() {
     assert_eq!(sent(&response), "t1");
     // Where there is a token, no timer is needed.
     let response = bare.block_on(service.oneshot(Request::new(()))).unwrap();
+    assert_eq!(sent(&response), "t1");
+}
+
+#[test]
+fn a_wait_that_moves_to_another_runtime_takes_its_timer_along() {
+    let tokens = Tokens::new();
+    tokens.hang();
+    let layer = layer(&tokens);
+    let (first, second) = (paused_runtime(), paused_runtime());
+    let mut request = Box::pin(layer.layer(Api::default()).oneshot(Request::new(())));
+    assert!(first.block_on(poll_immediate(&mut request)).is_none());
+    assert_eq!(layer.tokens().status().waiting, 1);
+    // From here on nothing drives the first one: neither the fetch nor the timer.
+    let response = second.block_on(within_a_minute(request)).unwrap();
+    assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(error(&response).kind(), ErrorKind::Timeout);
+}
+
+#[test]
+fn a_probe_that_moves_to_another_runtime_takes_its_timer_along() {
+    let tokens = Tokens::new();
+    let layer = layer(&tokens);
+    let cache = layer.tokens();
+    let (first, second) = (paused_runtime(), paused_runtime());
+    let mut probe = first.block_on(async {
+        let token = cache.token().await.unwrap();
+        tokens.fail("down");
+        cache.report_rejected(&token);
+        settle().await;
+        // The renewal has failed. The probe waits for a second for a request that
+        // shows that the token is good all the same.
+        let mut probe = Box::pin(cache.token());
+        assert!(poll_immediate(&mut probe).await.is_none());
+        probe
+    });
+    let error = second.block_on(within_a_minute(&mut probe)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TokenService);
+}
+
+/// What it resolves to, instead of hanging the test.
+async fn within_a_minute<F: Future>(future: F) -> F::Output {
+    let limit = Duration::from_secs(60);
+    tokio::time::timeout(limit, future).await.expect("it hangs")
+}
+
+#[test]
+fn whoever_waited_for_runtimes_that_died_is_told_when_to_come_back() {
+    let tokens = Tokens::new();
+    tokens.hang();
+    let service = layer(&tokens).layer(Api::default());
+    let live = paused_runtime();
+    let send = || Box::pin(service.clone().oneshot(Request::new(())));
+    let mut waiting = send();
+    for _ in 0..4 {
+        let dying = paused_runtime();
+        let leader = dying.spawn(send());
+        dying.block_on(settle());
+        // It joins the fetch of each, and is not asked between two of them.
+        assert!(live.block_on(poll_immediate(&mut waiting)).is_none());
+        drop(dying);
+        drop(leader);
+    }
+    // Both the one who waited for four of them, and the one who comes then.
+    for request in [waiting, send()] {
+        let response = live.block_on(request).unwrap();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(error(&response).kind(), ErrorKind::Runtime);
+        // A second, or more by as much as the runtimes' clocks differ.
+        let seconds = response.headers().get("retry-after").unwrap();
+        assert!(seconds.to_str().unwrap().parse::<u32>().unwrap() >= 1);
+    }
+    assert_eq!(tokens.exchanges(), 4);
+}
+
+#[test]
+fn a_request_on_a_runtime_that_has_shut_down_is_told_when_to_come_back() {
+    let tokens = Tokens::new();
+    let service = layer(&tokens).layer(Api::default());
+    let gone = paused_runtime();
+    let handle = gone.handle().clone();
+    drop(gone);
+    let response = {
+        let _entered = handle.enter();
+        service.clone().oneshot(Request::new(())).now_or_never()
+    };
+    let response = response.expect("it waits for what is gone").unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.headers().get("retry-after").unwrap(), "1");
+    // It holds up the others for that second, and no longer.
+    let live = paused_runtime();
+    let response = live.block_on(async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        service.oneshot(Request::new(())).await.unwrap()
+    });
     assert_eq!(sent(&response), "t1");
 }

@@ -184,12 +184,13 @@ async fn a_wish_to_come_back_later_is_heard_by_the_whole_fleet() {
     assert_eq!(world.endpoint.posts(), 1);
     for error in outcomes.into_iter().map(Result::unwrap_err) {
         let left = error.retry_after().unwrap();
-        assert!((119 * SECOND..=120 * SECOND).contains(&left), "{left:?}");
+        // Stretched by a tenth at most, and the same for all.
+        assert!((119 * SECOND..=132 * SECOND).contains(&left), "{left:?}");
     }
     world.endpoint.set(Mode::Issues);
     advance(118 * SECOND).await;
     fleet[1].tokens.token().await.unwrap_err();
-    advance(3 * SECOND).await;
+    advance(15 * SECOND).await;
     fleet[1].tokens.token().await.unwrap();
     assert_eq!(world.endpoint.posts(), 2);
 }
