@@ -149,6 +149,15 @@ impl TokenCache {
         }
     }
 
+    /// The token for a request that has waited, and may wait for so long still.
+    /// Once that is over, it waits for no renewal of a suspect token.
+    pub(crate) fn usable_within(&self, budget: Budget) -> Option<Usable<Token>> {
+        self.usable().or_else(|| {
+            let is_over = budget.is_over(self.shared.clock.now().mono);
+            self.shared.in_use().filter(|_| is_over)
+        })
+    }
+
     /// What a request remembers that carries this token.
     pub(crate) fn mark(&self, usable: &Usable<Token>) -> Mark {
         self.shared.mark(usable)
