@@ -75,7 +75,7 @@ const STARTS: [Start; 5] = [
     ("a token in use", &[REQUEST, LONG], 5),
     (
         "a suspect token whose renewal failed",
-        &[REQUEST, LONG, REJECTED, FAILS],
+        &[REQUEST, LONG, REJECTED, LONG, REJECTED, FAILS],
         5,
     ),
     (
@@ -108,14 +108,15 @@ const STARTS: [Start; 5] = [
 ];
 
 /// Telling spans: within the first second of a suspicion or a backoff, all of
-/// it, longer than any step of a backoff, past the refresh point of a token, and
-/// a renewal's worth of the budget.
-const EVENTS: [Event; 22] = [
+/// it, longer than any step of a backoff, not quite to the refresh point of a token, and
+/// not quite a renewal's worth of the budget.
+const EVENTS: [Event; 23] = [
     Event::Pass(400),
     Event::Pass(1000),
+    Event::Pass(9000),
     HALF_A_MINUTE,
-    Event::Pass(80_000),
-    Event::Pass(300_000),
+    Event::Pass(55_000),
+    Event::Pass(290_000),
     Event::SetWall(95),
     Event::SetWall(-1000),
     REQUEST,

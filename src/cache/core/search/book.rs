@@ -291,8 +291,11 @@ impl Book {
 }
 
 impl Held {
+    /// By whichever clock says more.
     pub(super) fn age(&self, now: Now) -> Duration {
-        now.since(self.called_at)
+        let by_wall = now.wall.duration_since(self.called_at.wall);
+        let by_wall = by_wall.unwrap_or_default();
+        by_wall.max(now.mono.saturating_duration_since(self.called_at.mono))
     }
 }
 

@@ -126,7 +126,22 @@ impl World {
             claim.is_some() == is_told,
             "whoever is told to claim a fetch can",
         )?;
-        claim.map_or(Ok(()), |claim| self.book.claimed(claim, ask, now))
+        let Some(claim) = claim else {
+            return Ok(());
+        };
+        let earlier = claim.id - 1;
+        self.book.claimed(claim, ask, now)?;
+        self.ends_too_late(earlier)
+    }
+
+    /// The fetch `id` ends, which is no longer under way.
+    fn ends_too_late(&mut self, id: u64) -> Verdict {
+        self.changes_nothing("a fetch that ends too late", |world| {
+            let late = world.issue(Duration::from_secs(100), world.now);
+            let ended = world.life.complete(id, late, world.now, world.chance);
+            world.book.issued -= 1;
+            ended.is_err()
+        })
     }
 
     fn reject(&mut self) -> Verdict {
@@ -165,12 +180,7 @@ impl World {
             return Ok(());
         };
         self.book.failed(Duration::ZERO, self.now);
-        self.changes_nothing("a fetch that ends too late", |world| {
-            let late = world.issue(Duration::from_secs(100), world.now);
-            let ended = world.life.complete(id, late, world.now, world.chance);
-            world.book.issued -= 1;
-            ended.is_err()
-        })
+        self.ends_too_late(id)
     }
 
     fn end(&mut self, end: End) -> Verdict {
