@@ -11,7 +11,14 @@ mod instance;
 #[allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 mod interleavings;
 mod mark;
-#[cfg(any())]
+#[cfg(all(test, not(loom)))]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions
+)]
 mod model;
 mod panics;
 mod recent_secrets;
