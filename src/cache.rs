@@ -11,7 +11,14 @@ mod instance;
 #[allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 mod interleavings;
 mod mark;
-#[cfg(any())]
+#[cfg(all(test, not(loom)))]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions
+)]
 mod model;
 mod recent_secrets;
 mod registry;
@@ -154,6 +161,15 @@ impl TokenCache {
             Step::Send(usable) => Some(usable),
             _ => None,
         }
+    }
+
+    /// The token for a request that has waited, and may wait for so long still.
+    /// Once that is over, it waits for no renewal of a suspect token.
+    pub(crate) fn usable_within(&self, budget: Budget) -> Option<Usable<Token>> {
+        self.usable().or_else(|| {
+            let is_over = budget.is_over(self.shared.clock.now().mono);
+            self.shared.in_use().filter(|_| is_over)
+        })
     }
 
     /// What a request remembers that carries this token.

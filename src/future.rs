@@ -170,7 +170,7 @@ where
                 Stage::ForReadiness(budget) => {
                     let budget = *budget;
                     ready!(self.inner.poll_ready(cx))?;
-                    if let Some(next) = self.send() {
+                    if let Some(next) = self.send(budget) {
                         return Poll::Ready(Ok(next));
                     }
                     // Nothing is held while waiting: see `release_readiness`.
@@ -183,8 +183,8 @@ where
 
     /// Sends the request, with whatever token is the one in use by now. `None` if
     /// there is none any more.
-    fn send(&mut self) -> Option<Phase<S, S::Future, B>> {
-        let usable = self.tokens.usable()?;
+    fn send(&mut self, budget: Budget) -> Option<Phase<S, S::Future, B>> {
+        let usable = self.tokens.usable_within(budget)?;
         #[expect(clippy::expect_used, reason = "the contract of `Future`")]
         let mut request = self.request.take().expect("polled after it was ready");
         let header = usable.token.header_value().clone();

@@ -72,6 +72,12 @@ impl Shared {
         state.life.step(ask, now)
     }
 
+    /// The token in use, also where requests wait for its renewal.
+    pub(super) fn in_use(&self) -> Option<Usable<Token>> {
+        let (state, now) = self.lock();
+        state.life.in_use(now)
+    }
+
     /// What a request remembers that carries this token.
     pub(super) fn mark(&self, usable: &Usable<Token>) -> Mark {
         Mark::new(self.entry.id(), usable.generation, usable.suspect)

@@ -1,5 +1,9 @@
 //! A wait for a token: that of a request, a probe or a refresh.
 
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
+mod tests;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -103,6 +107,16 @@ impl Wait {
         }
     }
 
+    /// What was asked for, where waiting any longer makes no sense. A request goes
+    /// out with the token in use, suspect or not.
+    fn give_up(&mut self, error: Error) -> Result<Usable<Token>, Error> {
+        self.budget = Budget::Until(self.cache.clock.now().mono);
+        match self.ask {
+            Ask::Request => self.cache.in_use().ok_or(error),
+            Ask::Probe | Ask::Refresh => Err(error),
+        }
+    }
+
     /// What to wait for next.
     fn next_stage(
         &self,
@@ -165,7 +179,9 @@ impl Future for Wait {
                 Woken::Ended(Outcome::Lost) if this.restarts < MAX_LOSSES => {
                     this.restarts = this.restarts.saturating_add(1);
                 }
-                Woken::Ended(Outcome::Lost) => return Poll::Ready(Err(runtime::shut_down())),
+                Woken::Ended(Outcome::Lost) => {
+                    return Poll::Ready(this.give_up(runtime::shut_down()));
+                }
                 Woken::TimeIsUp => {}
             }
             let step = this.cache.step(this.ask);
@@ -174,7 +190,7 @@ impl Future for Wait {
                 Step::Send(usable) => return Poll::Ready(Ok(usable)),
                 Step::Fail(error) => return Poll::Ready(Err(error)),
                 _ if this.cache.clock.now().mono >= budget => {
-                    return Poll::Ready(Err(failure::overdue()));
+                    return Poll::Ready(this.give_up(failure::overdue()));
                 }
                 step => this.stage = this.next_stage(step, budget)?,
             }
@@ -185,6 +201,10 @@ impl Future for Wait {
 impl Budget {
     /// Nobody waits for longer than a fetch may take.
     pub(crate) const MAX: Self = Self::Whole(DEADLINE);
+
+    pub(super) fn is_over(self, now: Instant) -> bool {
+        self.end(now) <= now
+    }
 
     fn end(self, now: Instant) -> Instant {
         match self {

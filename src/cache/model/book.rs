@@ -1,6 +1,8 @@
-//! What the monitor keeps book of: the token in use, and how far apart exchanges
-//! must be. Where the layer draws a random factor, the book knows its range.
+//! What the monitor keeps book of: the token in use, the fetch under way, and
+//! what holds back the next one. Where the layer draws a random factor, the book
+//! knows its range.
 
+use super::wall::Wall;
 use crate::ErrorKind;
 
 /// Milliseconds since the start of the run.
@@ -10,58 +12,106 @@ pub(super) type Ms = i64;
 pub(super) struct Book {
     pub(super) held: Option<Held>,
     pub(super) generation: u32,
-    /// Rejected or invalidated, and not replaced yet.
-    pub(super) rejected: Option<u32>,
-    /// All that were ever invalidated.
+    pub(super) flight: Option<Flight>,
+    /// The token that was invalidated last, until another is in use.
+    pub(super) dropped: Option<u32>,
     pub(super) invalidated: Vec<u32>,
-    pub(super) exchange: Option<Exchange>,
-    pub(super) held_back: Spacing,
+    pub(super) wall: Wall,
+    /// The endpoint backs off until an instant from here…
+    pub(super) earliest: Ms,
+    /// …to here.
+    pub(super) latest: Ms,
+    /// Tokens are of short life: none is fetched before.
+    pub(super) short_lives: Ms,
+    /// A renewal was lost: none is started in the background before.
+    pub(super) lost_until: Ms,
     pub(super) failed: Failed,
+    /// The latest fetch failed.
+    pub(super) is_failing: bool,
+    pub(super) fetches: u64,
+    pub(super) failures: u64,
+    pub(super) rejections: u64,
+    failures_in_a_row: usize,
     exchanges: u32,
-    /// When the wall clock was set, and how far ahead it has been since.
-    wall: Vec<(Ms, Ms)>,
+    suspicions: u32,
+    /// What the budget for rejections held, and when.
+    budget: (Ms, Ms),
+    /// The renewals beyond it, since there was one within.
+    beyond: usize,
 }
 
 /// The token in use.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Held {
     pub(super) value: u32,
-    pub(super) started: Ms,
+    pub(super) called: Ms,
     pub(super) delivered: Ms,
     pub(super) lifetime: Ms,
-    pub(super) standing: Standing,
-    after_rejection: bool,
-    wall: Ms,
+    pub(super) suspicion: Option<Suspicion>,
+    /// How far the wall clock was ahead when the exchange was called.
+    pub(super) wall: Ms,
+    claimed: Ms,
+    replaces_invalidated: bool,
+    was_rejected: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Suspicion {
+    pub(super) number: u32,
+    pub(super) since: Ms,
+    /// The rejection asks for a renewal from then on.
+    pub(super) due: Ms,
+    pub(super) charge: Charge,
+    /// What its renewal failed with.
+    pub(super) failed: Option<ErrorKind>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    Good,
-    /// Its renewal is permitted, and has not failed yet.
-    RejectedAndAwaited,
-    RejectedInUse,
-    /// One of both: the renewal may or may not have been permitted.
-    RejectedEither,
+pub(super) enum Charge {
+    Within,
+    Beyond,
+    Paid,
 }
 
+/// A fetch, from its claim on.
 #[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) claimed: Ms,
+    /// What the token service is to be told.
+    pub(super) rejected: Option<u32>,
+    pub(super) held: Option<u32>,
+    pub(super) stage: Stage,
+    replaces_invalidated: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stage {
+    /// The token service has not been called yet.
+    Claimed,
+    Called(Exchange),
+    /// The token that came had expired because a clock jumped: it is asked for
+    /// once more.
+    Outrun,
+    CalledAgain(Exchange),
+}
+
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Exchange {
-    pub(super) started: Ms,
-    number: u32,
+    pub(super) number: u32,
+    called: Ms,
     wall: Ms,
 }
 
-/// The next exchange may start from `earliest` on, and must be permitted from
-/// `latest` on.
-#[derive(Debug, Default)]
-pub(super) struct Spacing {
-    pub(super) earliest: Ms,
-    pub(super) latest: Ms,
-    fewest_failures: usize,
-    most_failures: usize,
+/// Why there is a fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The token is missing, suspect or old.
+    Needed,
+    /// Somebody wants another one.
+    Forced,
 }
 
-/// The last failure of any kind.
+/// The last fetch that failed.
 #[derive(Debug)]
 pub(super) struct Failed {
     pub(super) at: Ms,
@@ -74,150 +124,232 @@ impl Book {
         Self {
             held: None,
             generation: 0,
-            rejected: None,
+            flight: None,
+            dropped: None,
             invalidated: Vec::new(),
-            exchange: None,
-            held_back: Spacing::default(),
+            wall: Wall::new(),
+            earliest: 0,
+            latest: 0,
+            short_lives: 0,
+            lost_until: 0,
             failed: Failed {
                 at: -1,
                 kind: ErrorKind::Runtime,
                 exchange: 0,
             },
+            is_failing: false,
+            fetches: 0,
+            failures: 0,
+            rejections: 0,
+            failures_in_a_row: 0,
             exchanges: 0,
-            wall: vec![(0, 0)],
+            suspicions: 0,
+            budget: (3 * RENEWAL, 0),
+            beyond: 0,
         }
     }
 
-    pub(super) fn exchange_starts(&mut self, now: Ms) -> u32 {
-        self.exchanges += 1;
-        self.exchange = Some(Exchange {
-            started: now,
-            number: self.exchanges,
-            wall: self.wall_ahead(),
+    /// The token that may be sent, by both clocks.
+    pub(super) fn usable(&self, now: Ms) -> Option<&Held> {
+        self.held
+            .as_ref()
+            .filter(|held| self.wall.is_alive(held, now))
+    }
+
+    pub(super) fn claimed(&mut self, now: Ms, why: Why) {
+        let held = self.usable(now).map(|held| held.value);
+        let suspect = self.held.as_ref().filter(|held| held.suspicion.is_some());
+        self.flight = Some(Flight {
+            claimed: now,
+            rejected: suspect.map(|held| held.value).or(self.dropped),
+            held,
+            stage: Stage::Claimed,
+            replaces_invalidated: self.held.is_none()
+                && self.dropped.is_some()
+                && why == Why::Needed,
         });
+        self.fetches += 1;
+        let left = self.left(now);
+        // Where it is needed for another reason, no rejection pays for it.
+        let is_paid = held.is_some() && why == Why::Needed;
+        let held = self.held.as_mut().filter(|_| is_paid);
+        let suspicion = held.and_then(|held| held.suspicion.as_mut());
+        if let Some(suspicion) = suspicion.filter(|suspicion| suspicion.due <= now) {
+            match suspicion.charge {
+                Charge::Within => (self.budget, self.beyond) = ((left - RENEWAL, now), 0),
+                Charge::Beyond => self.beyond += 1,
+                Charge::Paid => {}
+            }
+            suspicion.charge = Charge::Paid;
+        }
+    }
+
+    /// What the budget holds: a renewal costs 300 s, and each second adds one.
+    pub(super) fn left(&self, now: Ms) -> Ms {
+        let (left, at) = self.budget;
+        (left + now - at).min(3 * RENEWAL)
+    }
+
+    pub(super) fn called(&mut self, now: Ms) -> u32 {
+        self.exchanges += 1;
+        let exchange = Exchange {
+            number: self.exchanges,
+            called: now,
+            wall: self.wall.ahead(),
+        };
+        let stage = &mut self.flight.as_mut().unwrap().stage;
+        *stage = match stage {
+            Stage::Outrun => Stage::CalledAgain(exchange),
+            _ => Stage::Called(exchange),
+        };
         self.exchanges
     }
 
-    pub(super) fn exchange_brings(&mut self, now: Ms, value: u32, lifetime: Ms) {
-        let exchange = self.exchange.as_ref().unwrap();
-        let mut held = Held {
+    pub(super) fn brought(&mut self, now: Ms, value: u32, lifetime: Ms) {
+        let flight = self.flight.as_mut().unwrap();
+        let exchange = flight.exchange().unwrap();
+        let mut next = Held {
             value,
-            started: exchange.started,
+            called: exchange.called,
             delivered: now,
             lifetime,
-            standing: Standing::Good,
-            after_rejection: self.rejected.is_some(),
+            suspicion: None,
             wall: exchange.wall,
+            claimed: flight.claimed,
+            replaces_invalidated: flight.replaces_invalidated,
+            was_rejected: false,
         };
-        if self.invalidated.contains(&value) || !self.is_alive(&held, now) {
-            return self.exchange_failed(now, 0, ErrorKind::InvalidToken);
+        if !self.wall.is_alive(&next, now) {
+            let is_outrun = next.is_alive_by_monotonic_clock(now);
+            if let (Stage::Called(_), true) = (flight.stage, is_outrun) {
+                flight.stage = Stage::Outrun;
+                return;
+            }
+            return self.failed(now, 0, ErrorKind::InvalidToken);
         }
-        self.exchange = None;
-        if self.held.as_ref().is_none_or(|held| held.value != value) {
-            self.generation += 1;
+        if self.invalidated.contains(&value) {
+            return self.failed(now, 0, ErrorKind::InvalidToken);
         }
-        if self.rejected == Some(value) {
-            held.standing = Standing::RejectedInUse;
-            self.failed(now, 0, ErrorKind::InvalidToken);
+        let number = exchange.number;
+        self.flight = None;
+        (self.earliest, self.latest, self.lost_until) = (now, now, now);
+        (self.failures_in_a_row, self.is_failing) = (0, false);
+        self.short_lives = if lifetime < 1000 {
+            next.claimed + 1000
         } else {
-            if self.rejected.take().is_none() {
-                self.held_back = Spacing::default();
+            now
+        };
+        match self.held.take().filter(|held| held.value == value) {
+            Some(same) => {
+                next.was_rejected = same.was_rejected;
+                if let Some(suspicion) = same.suspicion {
+                    let kind = ErrorKind::InvalidToken;
+                    next.suspicion = Some(Suspicion {
+                        due: now + DELAYS[self.beyond.min(5)],
+                        charge: Charge::Beyond,
+                        failed: Some(kind),
+                        ..suspicion
+                    });
+                    self.failures += 1;
+                    self.failed = Failed {
+                        at: now,
+                        kind,
+                        exchange: number,
+                    };
+                }
             }
-            (self.held_back.earliest, self.held_back.latest) = (0, 0);
-        }
-        if lifetime < 1000 {
-            self.held_back.hold(now, (1000, 1000));
-            self.failed.kind = ErrorKind::InvalidToken;
-        }
-        self.held = Some(held);
-    }
-
-    pub(super) fn exchange_failed(&mut self, now: Ms, retry_after: Ms, kind: ErrorKind) {
-        let exchange = self.exchange.take().unwrap();
-        self.failed.exchange = exchange.number;
-        self.failed(now, retry_after, kind);
-        if let Some(held) = &mut self.held
-            && held.standing != Standing::Good
-        {
-            held.standing = Standing::RejectedInUse;
-        }
-    }
-
-    fn failed(&mut self, now: Ms, retry_after: Ms, kind: ErrorKind) {
-        (self.failed.at, self.failed.kind) = (now, kind);
-        self.held_back.fail(now, retry_after);
-    }
-
-    pub(super) fn note_rejection(&mut self, held: &Held, now: Ms) {
-        if self.age(held, now) < 60_000 {
-            if held.after_rejection {
-                self.failed(now, 0, ErrorKind::InvalidToken);
+            None => {
+                self.generation += 1;
+                self.dropped = None;
             }
-        } else if self.held_back.latest <= now {
-            self.held_back = Spacing::default();
-        } else if self.held_back.earliest <= now {
-            self.held_back.fewest_failures = 0;
+        }
+        self.held = Some(next);
+    }
+
+    pub(super) fn failed(&mut self, now: Ms, retry_after: Ms, kind: ErrorKind) {
+        let flight = self.flight.take().unwrap();
+        let exchange = flight.exchange().map_or(0, |exchange| exchange.number);
+        self.failed = Failed {
+            at: now,
+            kind,
+            exchange,
+        };
+        let (step, asked) = (
+            DELAYS[self.failures_in_a_row.min(5)],
+            retry_after.min(RENEWAL),
+        );
+        self.earliest = now + step.max(asked);
+        self.latest = now + (step * 5 / 4).max(asked * 11 / 10);
+        self.failures_in_a_row += 1;
+        self.failures += 1;
+        self.is_failing = true;
+        let held = self.held.as_mut();
+        if let Some(suspicion) = held.and_then(|held| held.suspicion.as_mut()) {
+            suspicion.failed = Some(kind);
         }
     }
 
-    pub(super) fn wall_clock_is_set(&mut self, now: Ms, by: Ms) {
-        self.wall.push((now, self.wall_ahead() + by));
+    pub(super) fn lost(&mut self, now: Ms) {
+        self.flight = None;
+        self.lost_until = now + 1000;
     }
 
-    fn wall_ahead(&self) -> Ms {
-        self.wall.last().unwrap().1
+    /// The token in use is rejected.
+    pub(super) fn rejected(&mut self, now: Ms) {
+        let within = self.left(now) >= RENEWAL;
+        let delay = DELAYS[self.beyond.min(5)];
+        self.suspicions += 1;
+        let held = self.held.as_mut().unwrap();
+        self.rejections += u64::from(!held.was_rejected);
+        held.was_rejected = true;
+        held.suspicion = Some(Suspicion {
+            number: self.suspicions,
+            since: now,
+            due: if within { now } else { now + delay },
+            charge: if within {
+                Charge::Within
+            } else {
+                Charge::Beyond
+            },
+            failed: None,
+        });
     }
 
-    /// By whichever clock says more.
-    pub(super) fn age(&self, held: &Held, now: Ms) -> Ms {
-        now - held.started + (self.wall_ahead() - held.wall).max(0)
-    }
-
-    pub(super) fn is_alive(&self, held: &Held, now: Ms) -> bool {
-        self.age(held, now) < held.usable_for()
-    }
-
-    /// Alive by the monotonic clock, and by some look at the wall clock within
-    /// the last second.
-    pub(super) fn may_look_alive(&self, held: &Held, now: Ms) -> bool {
-        let later_settings = self.wall.iter().skip(1).map(|(at, _)| *at);
-        let until = later_settings.chain([Ms::MAX]);
-        self.wall.iter().zip(until).any(|(&(from, ahead), until)| {
-            let looked = from.max(now - 999);
-            let age = looked - held.started + (ahead - held.wall).max(0);
-            looked <= until && age < held.usable_for()
-        }) && now - held.started < held.usable_for()
-    }
-
-    /// Whether there is a token that requests carry at once.
-    pub(super) fn ready(&self, now: Ms) -> bool {
-        let held = self.held.as_ref();
-        held.is_some_and(|held| {
-            let sent = matches!(held.standing, Standing::Good | Standing::RejectedInUse);
-            sent && self.is_alive(held, now)
-        })
+    pub(super) fn invalidated(&mut self, value: u32) {
+        self.invalidated.push(value);
+        let Some(held) = self.held.take_if(|held| held.value == value) else {
+            return;
+        };
+        self.rejections += u64::from(!held.was_rejected);
+        if held.replaces_invalidated {
+            self.short_lives = held.claimed + 1000;
+        }
+        self.dropped = Some(value);
     }
 }
 
 impl Held {
-    fn usable_for(&self) -> Ms {
+    pub(super) fn is_alive_by_monotonic_clock(&self, now: Ms) -> bool {
+        now - self.called < self.usable_for()
+    }
+
+    pub(super) fn usable_for(&self) -> Ms {
         self.lifetime - (self.lifetime / 10).min(10_000)
     }
 }
 
-impl Spacing {
-    fn fail(&mut self, now: Ms, retry_after: Ms) {
-        let step = |failures: usize| [1000, 2000, 4000, 8000, 16_000, 24_000][failures.min(5)];
-        let asked = retry_after.min(300_000);
-        let shortest = asked.max(step(self.fewest_failures));
-        let longest = asked.max(step(self.most_failures) * 5 / 4);
-        self.fewest_failures += 1;
-        self.most_failures += 1;
-        self.hold(now, (shortest, longest));
-    }
-
-    fn hold(&mut self, now: Ms, (shortest, longest): (Ms, Ms)) {
-        self.earliest = self.earliest.max(now + shortest);
-        self.latest = self.latest.max(now + longest);
+impl Flight {
+    pub(super) fn exchange(&self) -> Option<Exchange> {
+        match self.stage {
+            Stage::Called(exchange) | Stage::CalledAgain(exchange) => Some(exchange),
+            Stage::Claimed | Stage::Outrun => None,
+        }
     }
 }
+
+/// For how long a failing endpoint is left alone, after so many failures, and a
+/// token stays suspect beyond the budget, after so many such renewals.
+const DELAYS: [Ms; 6] = [1000, 2000, 4000, 8000, 16_000, 24_000];
+
+/// What a renewal costs the budget, and the longest `Retry-After`: five minutes.
+const RENEWAL: Ms = 300_000;

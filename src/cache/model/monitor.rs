@@ -1,251 +1,341 @@
 //! The rules that the layer is held to. The monitor is told of what happens
-//! around the layer, and knows nothing of what happens inside.
+//! around the layer, and of the inside knows only how many fetches it counts.
 
-use std::collections::HashMap;
-
-use super::book::{Book, Held, Ms, Standing};
-use crate::{Error, ErrorKind};
+use super::book::{Book, Held, Ms, Stage, Suspicion, Why};
+use super::waits::{DEADLINE, Wait, Waits, Who, is_awaited};
+use crate::{Error, ErrorKind, Status};
 
 /// Watches one run. Every event has its instant, in milliseconds.
 #[derive(Debug)]
 pub(super) struct Monitor {
     /// The first rule that was broken.
     pub(super) broken: Option<String>,
+    pub(super) waits: Waits,
     book: Book,
     now: Ms,
-    events: u64,
-    /// The requests that wait for a token: since which instant and event.
-    waiting: HashMap<u32, (Ms, u64)>,
-    refreshing: u32,
     /// When somebody last wanted something.
     wanted: Ms,
-    refresh_wanted: Ms,
-    rejected_at: Ms,
-    permitted_before: bool,
-    /// An exchange must start before time passes.
+    /// Somebody wants another token, and has just begun to ask.
+    forces: bool,
+    /// A renewal must have been claimed by the next event.
     owed: bool,
-    wall_set_back: u64,
 }
 
-/// An exchange may take so long.
-const DEADLINE: Ms = 10_000;
+/// What the API knows of a request that it has seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Carried {
+    pub(super) generation: u32,
+    suspicion: Option<u32>,
+}
 
 impl Monitor {
     pub(super) fn new() -> Self {
         Self {
             broken: None,
+            waits: Waits::default(),
             book: Book::new(),
             now: 0,
-            events: 0,
-            waiting: HashMap::new(),
-            refreshing: 0,
             wanted: 0,
-            refresh_wanted: -1,
-            rejected_at: -1,
-            permitted_before: false,
+            forces: false,
             owed: false,
-            wall_set_back: 0,
         }
     }
 
     fn rule(&mut self, holds: bool, rule: &str) {
         if !holds && self.broken.is_none() {
-            self.broken = Some(format!("{rule}, at {} ms: {:#?}", self.now, self.book));
+            self.broken = Some(format!(
+                "{rule}, at {} ms: {:#?} {:#?}",
+                self.now, self.book, self.waits
+            ));
         }
     }
 
-    /// Something happens at `now`. Before time passes, all that can happen at
-    /// an instant has happened.
-    fn at(&mut self, now: Ms) {
-        self.events += 1;
+    /// Something happens at `now`, when the layer has counted so many fetches.
+    /// Must come before anything is noted of it.
+    pub(super) fn at(&mut self, now: Ms, fetches: u64) {
+        let flight = self.book.flight.as_ref();
+        let deadline = flight.map(|flight| flight.claimed + DEADLINE);
+        if let Some(deadline) = deadline.filter(|deadline| *deadline <= now) {
+            self.pass(deadline);
+            self.book.failed(deadline, 0, ErrorKind::Timeout);
+            self.waits.fetch_ended();
+        }
+        self.pass(now);
+        if fetches > self.book.fetches {
+            self.claimed();
+        }
+        let is_owed = self.owed && self.book.flight.is_none();
+        self.rule(!is_owed, "a renewal that is due starts at once");
+        let is_counted = fetches == self.book.fetches;
+        self.rule(is_counted, "a fetch at a time");
+        (self.owed, self.forces) = (false, false);
+        self.waits.ask(&self.book, now);
+    }
+
+    /// Before time passes, all that can happen at an instant has happened.
+    fn pass(&mut self, now: Ms) {
         if now > self.now {
-            self.rule(!self.owed, "a renewal that is due starts at once");
-            let nobody = self.waiting.is_empty() && self.refreshing == 0;
-            let running = self.book.exchange.is_some();
-            self.rule(nobody || running, "who waits, waits for an exchange");
-            let since_set_back = |&(_, event): &(Ms, u64)| event > self.wall_set_back;
-            let waits = self.waiting.values().any(since_set_back);
-            let ready = self.book.ready(self.now);
-            self.rule(!ready || !waits, "nobody waits while there is a token");
+            let broken = self.waits.pass(&self.book, self.now, now);
+            self.rule(broken.is_none(), broken.unwrap_or_default());
             self.now = now;
         }
-        if let Some(exchange) = &self.book.exchange
-            && now >= exchange.started + DEADLINE
-        {
-            let ended = exchange.started + DEADLINE;
-            self.book.exchange_failed(ended, 0, ErrorKind::Timeout);
+    }
+
+    /// The layer has claimed a fetch, since the last event.
+    fn claimed(&mut self) {
+        let (now, book) = (self.now, &self.book);
+        let held = book.usable(now);
+        let suspicion = held.and_then(|held| held.suspicion);
+        let is_suspect = suspicion.is_some_and(|suspicion| suspicion.due <= now);
+        let is_due = held
+            .is_none_or(|held| is_suspect || book.wall.age(held, now) >= held.lifetime * 6 / 10);
+        // Somebody may be waiting for it.
+        let is_open = suspicion.is_some_and(|suspicion| suspicion.failed.is_none());
+        let is_background = held.is_some() && !is_open && !self.forces;
+        let alone = book.flight.is_none();
+        let is_kept = book.earliest <= now && book.short_lives <= now;
+        let is_kept_after_a_loss = !is_background || book.lost_until <= now;
+        let wanted = self.wanted == now || self.waits.is_any();
+        self.rule(alone, "at most one fetch is under way");
+        self.rule(is_kept, "fetches that fail are spaced");
+        self.rule(is_kept_after_a_loss, "a loss pauses background renewals");
+        self.rule(is_due || self.forces, "only what is due is renewed");
+        self.rule(wanted, "nothing happens while idle");
+        let why = if self.forces {
+            Why::Forced
+        } else {
+            Why::Needed
+        };
+        self.book.claimed(now, why);
+        let is_within = self.book.left(now) >= 0;
+        self.rule(is_within, "rejections have a budget");
+    }
+
+    pub(super) fn begins(&mut self, id: u32, who: Who) {
+        self.wanted = self.now;
+        self.forces = who == Who::Refresh;
+        self.waits.begin(id, who, self.now);
+    }
+
+    /// The request reached the API.
+    pub(super) fn request_is_sent(&mut self, id: u32, value: u32) -> Carried {
+        let (book, now) = (&self.book, self.now);
+        let invalidated = book.invalidated.contains(&value);
+        let held = book.held.as_ref().filter(|held| held.value == value);
+        let is_alive = held.is_some_and(|held| book.wall.may_look_alive(held, now));
+        let current = held.is_some();
+        let suspicion = held.and_then(|held| held.suspicion);
+        let is_awaited = suspicion.is_some_and(|suspicion| self.is_renewal_awaited(&suspicion));
+        let is_renewed = self.is_renewed();
+        self.rule(!invalidated, "an invalidated token is never sent");
+        self.rule(current, "the token in use is the one that is sent");
+        self.rule(is_alive, "an expired token is never sent");
+        let wait = self.waits.end(id);
+        self.rule(
+            !is_awaited || wait.is_over(now),
+            "a rejected token awaits its renewal",
+        );
+        self.rule(is_renewed, "what is due is renewed when a request is sent");
+        Carried {
+            generation: self.book.generation,
+            suspicion: suspicion.map(|suspicion| suspicion.number),
         }
     }
 
-    pub(super) fn request_begins(&mut self, now: Ms, id: u32) {
-        self.at(now);
-        self.wanted = now;
-        self.waiting.insert(id, (now, self.events));
-    }
-
-    pub(super) fn request_is_dropped(&mut self, now: Ms, id: u32) {
-        self.at(now);
-        self.waiting.remove(&id);
-    }
-
-    /// The request reached the API. Returns which token it carried.
-    pub(super) fn request_is_sent(&mut self, now: Ms, id: u32, value: u32) -> u32 {
-        self.at(now);
-        let (since, _) = self.waiting.remove(&id).unwrap();
-        self.rule(now - since <= DEADLINE, "nobody waits beyond the deadline");
+    fn is_renewal_awaited(&self, suspicion: &Suspicion) -> bool {
         let book = &self.book;
-        let invalidated = book.invalidated.contains(&value);
-        let renewable = book.exchange.is_none() && book.held_back.latest <= now;
-        let held = book.held.as_ref().filter(|held| held.value == value);
-        let alive = held.is_some_and(|held| book.may_look_alive(held, now));
-        let rejected = held.is_some_and(|held| held.standing == Standing::RejectedAndAwaited);
-        let due = held.is_some_and(|held| {
-            held.standing != Standing::Good || now - held.started >= held.lifetime * 8 / 10
-        });
-        let current = held.is_some();
-        self.owed |= renewable && due;
-        self.rule(!invalidated, "an invalidated token is never sent");
-        self.rule(current, "the token in use is the one that is sent");
-        self.rule(alive, "an expired token is never sent");
-        self.rule(!rejected, "a rejected token awaits its renewal");
-        self.book.generation
+        let in_time = self.now < suspicion.since + 1000;
+        is_awaited(suspicion) && in_time && (book.flight.is_some() || self.is_free())
     }
 
-    pub(super) fn request_fails(&mut self, now: Ms, id: u32, error: &Error) {
-        self.at(now);
-        let (since, _) = self.waiting.remove(&id).unwrap();
-        let gave_up = now - since == DEADLINE;
-        self.rule(now - since <= DEADLINE, "nobody waits beyond the deadline");
-        let held = self.book.held.as_ref();
-        let alive = held.is_some_and(|held| self.book.is_alive(held, now));
-        let in_use = held.is_some() && self.book.ready(now);
-        let excused = gave_up && !in_use;
-        self.rule(!alive || excused, "no request fails while a token is valid");
-        self.failure(now, error, gave_up);
+    /// Whether nothing, with certainty, holds back a fetch.
+    fn is_free(&self) -> bool {
+        self.book.latest <= self.now && self.book.short_lives <= self.now
+    }
+
+    /// Whether the renewal of a token that is due, with certainty, is under way.
+    fn is_renewed(&self) -> bool {
+        let (book, now) = (&self.book, self.now);
+        let is_due = book.usable(now).is_some_and(|held| {
+            let suspicion = held.suspicion.as_ref();
+            now - held.called >= held.lifetime * 8 / 10
+                || suspicion.is_some_and(|suspicion| suspicion.due <= now)
+        });
+        let is_free = self.is_free() && book.lost_until <= now;
+        !is_due || !is_free || book.flight.is_some()
+    }
+
+    pub(super) fn request_fails(&mut self, id: u32, error: &Error) {
+        let has_token = self.book.usable(self.now).is_some();
+        self.rule(!has_token, "no request fails while a token is valid");
+        let wait = self.waits.end(id);
+        self.fails(&wait, error);
     }
 
     /// What a failure says, and when it may be said.
-    fn failure(&mut self, now: Ms, error: &Error, gave_up: bool) {
-        let failed = &self.book.failed;
-        let in_time = failed.at == now || now < self.book.held_back.latest;
-        let shared = error.kind() == failed.kind;
+    fn fails(&mut self, wait: &Wait, error: &Error) {
+        let (now, book) = (self.now, &self.book);
+        let failed = &book.failed;
         let text = std::error::Error::source(error).map(ToString::to_string);
-        let same = text.is_none_or(|text| text == failure(failed.exchange));
-        self.rule(in_time || gave_up, "failures end when exchanges may start");
-        let gave_up = gave_up && error.kind() == ErrorKind::Timeout;
-        self.rule(shared && same || gave_up, "all share the last failure");
+        let is_same =
+            error.kind() == failed.kind && text.is_none_or(|text| text == failure(failed.exchange));
+        let shared = is_same && (failed.at == now || now < book.latest);
+        let is_short = error.kind() == ErrorKind::InvalidToken && now < book.short_lives;
+        let gave_up = error.kind() == ErrorKind::Timeout && now == wait.since + DEADLINE;
+        let was_lost = error.kind() == ErrorKind::Runtime && wait.lost > 3;
+        let is_told = shared || is_short || gave_up || was_lost;
+        self.rule(
+            is_told,
+            "all share the last failure, while it holds fetches back",
+        );
     }
 
-    pub(super) fn refresh_begins(&mut self, now: Ms) {
-        self.at(now);
-        (self.wanted, self.refresh_wanted) = (now, now);
-        self.refreshing += 1;
-    }
-
-    /// A refresh ended: with a token, an error, or by being dropped.
-    pub(super) fn refresh_ends(&mut self, now: Ms, since: Ms, result: Option<Result<u32, Error>>) {
-        self.at(now);
-        self.refreshing -= 1;
-        match result {
-            Some(Ok(value)) => {
-                let held = self.book.held.as_ref();
-                let new = held.is_some_and(|held| held.value == value && held.delivered >= since);
-                self.rule(new, "a refresh returns the token that it fetched");
+    pub(super) fn probe_ends(&mut self, id: u32, result: Result<u32, Error>) {
+        let (now, held) = (self.now, self.book.usable(self.now));
+        let suspicion = held.and_then(|held| held.suspicion);
+        let value = held.map(|held| held.value);
+        let is_held = now < self.book.earliest || now < self.book.short_lives;
+        let is_renewed = self.is_renewed();
+        let wait = self.waits.end(id);
+        self.rule(is_renewed, "a probe renews what is due");
+        match (result, suspicion) {
+            (Ok(told), suspicion) => {
+                let has_failed = suspicion.is_some_and(|suspicion| suspicion.failed.is_some());
+                let is_doubtful = suspicion.is_some() && is_held;
+                self.rule(value == Some(told), "a probe gets the token in use");
+                self.rule(
+                    !has_failed && !is_doubtful,
+                    "a probe does not trust a suspect token that can't be renewed",
+                );
             }
-            Some(Err(error)) => self.failure(now, &error, now - since == DEADLINE),
-            None => {}
+            (Err(error), Some(suspicion)) => {
+                let in_time = now < suspicion.since + 1000;
+                self.rule(!in_time || wait.is_over(now), "a probe waits for evidence");
+                if suspicion.failed != Some(error.kind()) {
+                    self.fails(&wait, &error);
+                }
+            }
+            (Err(error), None) => {
+                self.rule(value.is_none(), "no probe fails while a token is good");
+                self.fails(&wait, &error);
+            }
         }
     }
 
-    /// The token service was called. Returns the exchange's number.
-    pub(super) fn exchange_starts(&mut self, now: Ms, rejected: Option<u32>) -> u32 {
-        self.at(now);
-        let book = &self.book;
-        let alone = book.exchange.is_none();
-        // It may have been on its way when a token was rejected at this instant.
-        let crossed = self.rejected_at == now;
-        let permitted = book.held_back.earliest <= now;
-        let spaced = permitted || crossed && self.permitted_before;
-        let told = rejected == book.rejected || crossed;
-        let due = book.held.as_ref().is_none_or(|held| {
-            !book.is_alive(held, now)
-                || held.standing != Standing::Good
-                || book.age(held, now) >= held.lifetime * 6 / 10
+    pub(super) fn refresh_ends(&mut self, id: u32, result: Result<u32, Error>) {
+        let wait = self.waits.end(id);
+        match result {
+            Ok(value) => {
+                let held = self.book.held.as_ref();
+                let held = held.filter(|held| held.value == value);
+                let is_new = held.is_some_and(|held| held.delivered >= wait.since);
+                self.rule(is_new, "a refresh returns the token that it fetched");
+            }
+            Err(error) => self.fails(&wait, &error),
+        }
+    }
+
+    /// The token service is called, and told of these tokens. Returns the
+    /// exchange's number.
+    pub(super) fn exchange_starts(&mut self, rejected: Option<u32>, held: Option<u32>) -> u32 {
+        let flight = self.book.flight.as_ref();
+        let told = flight.is_some_and(|flight| (flight.rejected, flight.held) == (rejected, held));
+        let at_once = flight.is_some_and(|flight| match flight.stage {
+            Stage::Claimed => flight.claimed == self.now,
+            Stage::Outrun => true,
+            Stage::Called(_) | Stage::CalledAgain(_) => false,
         });
-        let forced = self.refresh_wanted == now;
-        let wanted = self.wanted == now;
-        self.rule(alone, "at most one exchange is under way");
-        self.rule(spaced, "exchanges that fail are spaced");
-        self.rule(told, "the token service is told which token was rejected");
-        self.rule(due || forced, "only what is due is renewed");
-        self.rule(wanted, "nothing happens while idle");
-        self.owed = false;
-        self.book.exchange_starts(now)
+        self.rule(
+            told,
+            "the token service is told which token was rejected, and which is held",
+        );
+        self.rule(at_once, "a fetch calls the token service, once and at once");
+        if self.book.flight.is_none() {
+            self.book.claimed(self.now, Why::Needed);
+        }
+        self.book.called(self.now)
     }
 
-    pub(super) fn exchange_brings(&mut self, now: Ms, value: u32, lifetime: Ms) {
-        self.at(now);
-        self.wanted = now;
-        self.book.exchange_brings(now, value, lifetime);
+    pub(super) fn exchange_brings(&mut self, value: u32, lifetime: Ms) {
+        self.wanted = self.now;
+        self.book.brought(self.now, value, lifetime);
+        if self.book.flight.is_none() {
+            self.waits.fetch_ended();
+        }
     }
 
-    pub(super) fn exchange_fails(&mut self, now: Ms, retry_after: Ms, kind: ErrorKind) {
-        self.at(now);
-        self.book.exchange_failed(now, retry_after, kind);
+    pub(super) fn exchange_fails(&mut self, retry_after: Ms, kind: ErrorKind) {
+        self.book.failed(self.now, retry_after, kind);
+        self.waits.fetch_ended();
+    }
+
+    /// The future of an exchange was dropped before its end.
+    pub(super) fn exchange_is_dropped(&mut self, number: u32) {
+        let flight = self.book.flight.as_ref();
+        let exchange = flight.and_then(|flight| flight.exchange());
+        if exchange.is_some_and(|exchange| exchange.number == number) {
+            self.book.lost(self.now);
+            self.waits.fetch_was_lost();
+        }
+    }
+
+    /// Whether the fetch under way is one that the token service was called for.
+    pub(super) fn is_fetching_again(&self) -> bool {
+        let flight = self.book.flight.as_ref();
+        flight.is_some_and(|flight| matches!(flight.stage, Stage::CalledAgain(_)))
     }
 
     /// The API answers 401 to a request that carried the token `generation`.
-    pub(super) fn rejected(&mut self, now: Ms, generation: u32) {
-        self.at(now);
-        let book = &mut self.book;
-        let current = book.generation == generation;
-        let Some(mut held) = book.held.take_if(|_| current) else {
-            return;
-        };
-        if book.is_alive(&held, now) && held.standing == Standing::Good {
-            self.wanted = now;
-            let crossed = self.rejected_at == now && self.permitted_before;
-            self.permitted_before = crossed || book.held_back.earliest <= now;
-            self.rejected_at = now;
-            book.note_rejection(&held, now);
-            book.rejected = Some(held.value);
-            let permitted = book.held_back.latest <= now;
-            self.owed |= permitted && book.exchange.is_none();
-            held.standing = match permitted {
-                true => Standing::RejectedAndAwaited,
-                false if book.held_back.earliest <= now => Standing::RejectedEither,
-                false => Standing::RejectedInUse,
-            };
+    pub(super) fn rejected(&mut self, generation: u32) {
+        self.wanted = self.now;
+        let held = self.book.usable(self.now);
+        let is_good = held.is_some_and(|held| held.suspicion.is_none());
+        if self.book.generation == generation && is_good {
+            self.book.rejected(self.now);
+            self.owed = !self.is_renewed();
         }
-        book.held = Some(held);
     }
 
-    pub(super) fn invalidated(&mut self, now: Ms, value: u32) {
-        self.at(now);
-        let book = &mut self.book;
-        book.invalidated.push(value);
-        let Some(held) = book.held.take_if(|held| held.value == value) else {
-            return;
-        };
-        let crossed = self.rejected_at == now && self.permitted_before;
-        self.permitted_before = crossed || book.held_back.earliest <= now;
-        self.rejected_at = now;
-        if held.standing == Standing::Good {
-            book.note_rejection(&held, now);
+    /// The API lets a request in.
+    pub(super) fn accepted(&mut self, carried: Carried) {
+        let held = self.book.held.as_mut();
+        let held = held.filter(|_| self.book.generation == carried.generation);
+        if let Some(held) = held {
+            held.suspicion
+                .take_if(|suspicion| Some(suspicion.number) == carried.suspicion);
         }
-        book.rejected = Some(value);
     }
 
-    pub(super) fn wall_clock_is_set(&mut self, now: Ms, by: Ms) {
-        self.at(now);
-        if by < 0 {
-            self.wall_set_back = self.events;
-        }
-        self.book.wall_clock_is_set(now, by);
+    pub(super) fn invalidated(&mut self, value: u32) {
+        self.book.invalidated(value);
+    }
+
+    pub(super) fn wall_clock_is_set(&mut self, by: Ms) {
+        self.book.wall.set(self.now, by);
     }
 
     pub(super) fn held(&self) -> Option<&Held> {
         self.book.held.as_ref()
+    }
+
+    pub(super) fn generation(&self) -> u32 {
+        self.book.generation
+    }
+
+    /// What the layer tells of itself.
+    pub(super) fn status(&mut self, status: &Status) {
+        let book = &self.book;
+        let suspicion = book.usable(self.now).and_then(|held| held.suspicion);
+        let has_failed = suspicion.is_some_and(|suspicion| suspicion.failed.is_some());
+        let is_failing = book.is_failing || has_failed;
+        let counts = (status.fetches, status.failures, status.rejections);
+        let is_counted = counts == (book.fetches, book.failures, book.rejections);
+        self.rule(status.suspect == suspicion.is_some(), "a suspicion is told");
+        self.rule(
+            status.last_error.is_some() == is_failing,
+            "the last error is told",
+        );
+        self.rule(is_counted, "all is counted");
     }
 }
 

@@ -30,6 +30,11 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
         }
     }
 
+    /// The token in use, also where requests wait for its renewal.
+    pub(in crate::cache) fn in_use(&self, now: Now) -> Option<Usable<T>> {
+        self.usable(now).map(|current| self.send(current, now))
+    }
+
     /// What to do other than to send the suspect token.
     fn suspect_step(&self, suspicion: &Suspicion, ask: Ask, now: Now) -> Option<Step<T, E, F>> {
         let hold = self.hold(now);
