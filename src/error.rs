@@ -21,13 +21,13 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Why a request could not be given a token.
 ///
 /// A clone shares its content, so all the requests that waited for one failed
-/// exchange get the same error. Its text holds no secret and no token, and
-/// tells what to do about it; [`source`](std::error::Error::source) has the
+/// fetch get the same error. Its text holds no secret and no token, tells what to
+/// do about it, and when the next fetch is permitted (`again in … s`); [`source`](std::error::Error::source) has the
 /// cause, where there is one.
 ///
 /// | [`kind`](Error::kind) | [transient](Error::is_transient) | what to do |
 /// |---|---|---|
-/// | [`Configuration`](ErrorKind::Configuration) | no | correct the URI or the TLS set-up that the text names |
+/// | [`Configuration`](ErrorKind::Configuration) | no | correct the URI or the TLS set-up that the text names, or allow the request's origin |
 /// | [`Credentials`](ErrorKind::Credentials) | if the provider failed | supply the pair from the Fiskil Console |
 /// | [`Refused`](ErrorKind::Refused) | if Fiskil says so | read [`status`](Error::status); give [`error_id`](Error::error_id) to Fiskil's support |
 /// | [`Unavailable`](ErrorKind::Unavailable) | yes | wait for [`retry_after`](Error::retry_after) |
@@ -43,7 +43,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone)]
 pub struct Error {
     inner: Arc<Inner>,
-    // Beside the shared part: the cache moves it when it spaces its exchanges.
+    // Not in the shared part: the cache changes it when it spaces its fetches.
     retry_at: Option<Instant>,
 }
 
@@ -62,8 +62,8 @@ struct Inner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A URI or the TLS set-up can't be used, or a request would have carried
-    /// the token over plain HTTP.
+    /// A URI or the TLS set-up can't be used, or a request was for an origin where
+    /// the token may not go.
     Configuration,
     /// There are no credentials, they are malformed, or their provider failed.
     Credentials,
@@ -81,7 +81,7 @@ pub enum ErrorKind {
     /// A token service of your own failed, or any token service or credentials
     /// provider panicked.
     TokenService,
-    /// The deadline of an exchange passed.
+    /// The deadline of a fetch passed.
     Timeout,
     /// There is no tokio runtime with timers, or it shut down.
     Runtime,
@@ -98,8 +98,8 @@ impl Error {
         self.inner.transient
     }
 
-    /// The time left until another exchange may be tried, or `None` where
-    /// nothing holds it back. Counted from the call, not from the failure.
+    /// The time from now until the next fetch is permitted, or `None` where nothing
+    /// holds it back.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_at
             .map(|at| at.saturating_duration_since(now()))
@@ -145,9 +145,8 @@ impl Error {
         self.transient(false)
     }
 
-    /// Holds the next exchange back for `wait` from now on, where that is longer
-    /// than the spacing of failed exchanges. More than five minutes count as
-    /// five minutes.
+    /// Holds the next fetch back for `wait` from now on, where that is longer than
+    /// the spacing of failed fetches. More than five minutes count as five minutes.
     #[must_use]
     pub fn with_retry_after(self, wait: Duration) -> Self {
         self.with_retry_at(now().checked_add(wait.min(DAY)))

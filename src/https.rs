@@ -137,8 +137,9 @@ fn client_config(provider: Arc<CryptoProvider>) -> Result<ClientConfig, rustls::
 fn unusable(error: rustls::Error) -> Error {
     Error::new(
         ErrorKind::Configuration,
-        "TLS can't be set up: install the platform's CA certificates \
-         (often a package named ca-certificates), or bring an HTTP client of your own",
+        "TLS can't be set up (see the source): install the platform's CA certificates \
+         (often a package named ca-certificates), check the TLS provider that is installed, \
+         or bring an HTTP client of your own",
     )
     .with_source(error)
 }
@@ -161,7 +162,7 @@ fn http_client(tls: ClientConfig) -> HttpsClient {
         .build(connector)
 }
 
-/// Three attempts that find nobody there end within an exchange's ten seconds.
+/// Three attempts that find nobody there end within a fetch's ten seconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[cfg(test)]

@@ -22,22 +22,26 @@
 //! ```
 //!
 //! That line is the same around an `axum::Router`, a tonic channel, hyper-util's
-//! client and beneath `tower::retry`.
+//! client and beneath `tower::retry`. The inner service must be `Clone`; what is not
+//! goes behind `tower::buffer`. On a server's side, add
+//! [`inbound`](FiskilAuthLayer::inbound). From the environment, with
+//! `FISKIL_BASE_URL` as well: [`FiskilAuthLayer::from_env`].
 //!
 //! # What happens to a request
 //!
 //! 1. Its URI decides whether it may carry the token at all: one without an
-//!    origin (axum, tonic) does, one to `https://api.fiskil.com` does, others
-//!    pass untouched, and plain HTTP to Fiskil fails. See
-//!    [`allow_origin`](FiskilAuthLayer::allow_origin), and on a server
-//!    [`inbound`](FiskilAuthLayer::inbound).
+//!    origin (axum over HTTP/1, tonic) does, one to `https://api.fiskil.com` does,
+//!    and others are refused, as is plain HTTP to Fiskil. See
+//!    [`allow_origin`](FiskilAuthLayer::allow_origin), on a server
+//!    [`inbound`](FiskilAuthLayer::inbound), and
+//!    [`pass_other_origins`](FiskilAuthLayer::pass_other_origins).
 //! 2. If there is a token, it goes out at once, with `Authorization` replaced.
 //!    The first request past a point between 60 and 80 % of the token's
 //!    lifetime also starts its renewal in the background.
-//! 3. If there is none, the request waits for the one exchange that is under
-//!    way, for 10 s at most. It holds nothing of the inner service meanwhile.
-//! 4. If the exchange fails, all who waited share its error, and until the next
-//!    attempt is due (1 to 30 s later) requests fail at once.
+//! 3. If there is none, the request waits for the one fetch that is under way, for
+//!    10 s at most. It holds nothing of the inner service meanwhile.
+//! 4. If the fetch fails, all who waited share its error, and until the next fetch
+//!    is permitted (1 to 30 s later) requests fail at once.
 //! 5. If the API answers 401, or a gRPC answer has status 16, that token is
 //!    renewed, at once or, where that did not help before, at the same spacing.
 //!    The answer itself passes through.
@@ -90,12 +94,12 @@
 //!
 //! | feature | default | brings |
 //! |---|---|---|
-//! | `https` | yes | [`FiskilAuthLayer::new`] and `with_base_url`: hyper, rustls, the platform's trust store |
+//! | `https` | yes | [`FiskilAuthLayer::new`], `with_base_url` and `from_env`, [`HttpsTokenService`]: hyper, rustls, the platform's trust store |
 //! | `aws-lc-rs` | yes | the TLS provider that rustls itself has by default |
 //! | `ring` | no | the TLS provider for programs that chose ring, with `default-features = false` |
 //! | `client` | with `https` | [`TokenClient`]: the exchange over an HTTP client of your own; [`CredentialsFile`] |
 //! | `retry` | yes | retry policies, and the attempts of the default HTTPS client |
-//! | `sandbox` | no | [`sandbox`]: an in-process Fiskil for tests |
+//! | `sandbox` | no | [`sandbox`]: an in-process Fiskil for tests; over HTTPS with `aws-lc-rs` or `ring` |
 //!
 //! Without default features the core remains: bring a token service.
 //!
