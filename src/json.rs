@@ -49,7 +49,7 @@ pub(crate) fn members<const N: usize>(
         Some(_) => return Err(Problem::NotAnObject),
     }
     // The parser would not look into what is passed over.
-    let json = str::from_utf8(json).map_err(|_| Problem::Invalid)?;
+    let json = std::str::from_utf8(json).map_err(|_| Problem::Invalid)?;
     let mut parser = Deserializer::from_str(json);
     parser
         .deserialize_map(Members { names })

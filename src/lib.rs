@@ -12,7 +12,7 @@
 //! use tower::ServiceBuilder;
 //!
 //! # #[cfg(feature = "https")]
-//! # fn stack<C>(client: C) -> Result<(), fiskil_auth::Error> {
+//! # fn stack<C: Clone>(client: C) -> Result<(), fiskil_auth::Error> {
 //! let service = ServiceBuilder::new()
 //!     .layer(FiskilAuthLayer::new(Credentials::from_env()?))
 //!     .service(client);
