@@ -94,6 +94,7 @@ async fn what_is_no_value_is_an_error_that_names_the_file_and_not_the_value() {
         (b"\n", "is empty", true),
         (b"hush\n\n", "has a control character in it", false),
         (b"hush\nhush", "has a control character in it", false),
+        (b"hush\r", "has a control character in it", false),
         (b"hush\0", "has a control character in it", false),
         (b"hush\xff", "is not UTF-8", false),
         (long.as_bytes(), "is too long", false),
