@@ -26,13 +26,13 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Why a request could not be given a token.
 ///
 /// A clone shares its content, so all the requests that waited for one failed
-/// fetch get the same error. Its text holds no secret and no token, and
-/// tells what to do about it; [`source`](std::error::Error::source) has the
-/// cause, where there is one.
+/// fetch get the same error. Its text holds no secret and no token, and tells what
+/// to do about it, and when the next fetch is permitted (`again in … s`);
+/// [`source`](std::error::Error::source) has the cause, where there is one.
 ///
 /// | [`kind`](Error::kind) | [transient](Error::is_transient) | what to do |
 /// |---|---|---|
-/// | [`Configuration`](ErrorKind::Configuration) | no | correct the URI or the TLS set-up that the text names |
+/// | [`Configuration`](ErrorKind::Configuration) | no | correct the URI or the TLS set-up that the text names, or allow the request's origin |
 /// | [`Credentials`](ErrorKind::Credentials) | if the provider failed | supply the pair from the Fiskil Console |
 /// | [`Refused`](ErrorKind::Refused) | if Fiskil says so | read [`status`](Error::status); give [`error_id`](Error::error_id) to Fiskil's support |
 /// | [`Unavailable`](ErrorKind::Unavailable) | yes | wait for [`retry_after`](Error::retry_after) |
@@ -67,8 +67,8 @@ struct Inner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A URI or the TLS set-up can't be used, or a request would have carried
-    /// the token over plain HTTP.
+    /// A URI or the TLS set-up can't be used, or a request was for an origin where
+    /// the token may not go.
     Configuration,
     /// There are no credentials, they are malformed, or their provider failed.
     Credentials,

@@ -142,7 +142,7 @@ fn http_client(tls: ClientConfig) -> HttpsClient {
         .build(connector)
 }
 
-/// Three attempts that find nobody there end within an exchange's ten seconds.
+/// Three attempts that find nobody there end within a fetch's ten seconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[cfg(test)]

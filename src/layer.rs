@@ -97,7 +97,7 @@ impl FiskilAuthLayer {
     /// layers stacked on it, or something else altogether. What is not `Clone`
     /// goes behind `tower::buffer`.
     ///
-    /// Every exchange uses a fresh clone. The token goes to
+    /// Every exchange uses a fresh clone of it. The token goes to
     /// `https://api.fiskil.com` only; see [`allow_origin`](Self::allow_origin).
     #[must_use]
     pub fn with_token_service<S>(credentials: impl ProvideCredentials, service: S) -> Self

@@ -22,7 +22,10 @@
 //! ```
 //!
 //! That line is the same around an `axum::Router`, a tonic channel, hyper-util's
-//! client and beneath `tower::retry`.
+//! client and beneath `tower::retry`. The inner service must be `Clone`; what is not
+//! goes behind `tower::buffer`. On a server's side, add
+//! [`inbound`](FiskilAuthLayer::inbound). From the environment, with
+//! `FISKIL_BASE_URL` as well: [`FiskilAuthLayer::from_env`].
 //!
 //! # What happens to a request
 //!
@@ -71,12 +74,12 @@
 //!
 //! | feature | default | brings |
 //! |---|---|---|
-//! | `https` | yes | [`FiskilAuthLayer::new`] and `with_base_url`: hyper, rustls, the platform's trust store |
+//! | `https` | yes | [`FiskilAuthLayer::new`], `with_base_url` and `from_env`, [`HttpsTokenService`]: hyper, rustls, the platform's trust store |
 //! | `aws-lc-rs` | yes | the TLS provider that rustls itself has by default |
 //! | `ring` | no | the TLS provider for programs that chose ring, with `default-features = false` |
 //! | `client` | with `https` | [`TokenClient`]: the exchange over an HTTP client of your own; [`CredentialsFile`] |
 //! | `retry` | yes | retry policies, and the attempts of the default HTTPS client |
-//! | `sandbox` | no | [`sandbox`]: an in-process Fiskil for tests |
+//! | `sandbox` | no | [`sandbox`]: an in-process Fiskil for tests; over HTTPS with `aws-lc-rs` or `ring` |
 //!
 //! Without default features the core remains: bring a token service.
 //!

@@ -76,8 +76,8 @@ impl Origin {
         *authority.as_str() == *self.authority && *scheme == self.scheme
     }
 
-    /// Whether the URI of a request names this origin, and no user. The spelling
-    /// of the host counts, but for its case.
+    /// Whether the URI of a request names this origin, and no user. Hosts are
+    /// compared as they are spelled, in any case.
     pub(crate) fn contains(&self, scheme: &Scheme, authority: &Authority) -> bool {
         *scheme == self.scheme
             && !has_userinfo(authority)

@@ -38,8 +38,9 @@ pub(crate) fn client_config() -> Result<ClientConfig, Error> {
 fn unusable(error: rustls::Error) -> Error {
     Error::new(
         ErrorKind::Configuration,
-        "TLS can't be set up: install the platform's CA certificates \
-         (often a package named ca-certificates), or bring an HTTP client of your own",
+        "TLS can't be set up (see the source): install the platform's CA certificates \
+         (often a package named ca-certificates), check the TLS provider that is installed, \
+         or bring an HTTP client of your own",
     )
     .with_source(error)
 }

@@ -64,7 +64,7 @@ fn assert_problem(error: &Error, path: &Path, problem: &str, transient: bool) {
     assert_eq!(error.kind(), ErrorKind::Credentials);
     let start = format!("the credentials file {path:?} {problem}: ");
     assert!(text.starts_with(&start), "{text}");
-    assert!(text.len() > start.len() + 10, "what to do: {text}");
+    assert!(text.len() > start.len(), "what to do: {text}");
     assert_eq!(error.is_transient(), transient, "{text}");
     assert!(!format!("{error:?}").contains("hush"), "{error:?}");
 }
@@ -94,6 +94,7 @@ async fn what_is_no_value_is_an_error_that_names_the_file_and_not_the_value() {
         (b"\n", "is empty", true),
         (b"hush\n\n", "has a control character in it", false),
         (b"hush\nhush", "has a control character in it", false),
+        (b"hush\r", "has a control character in it", false),
         (b"hush\0", "has a control character in it", false),
         (b"hush\xff", "is not UTF-8", false),
         (long.as_bytes(), "is too long", false),

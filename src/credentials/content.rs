@@ -46,8 +46,8 @@ impl Content {
     pub(super) fn value(&self) -> Result<Zeroizing<String>, Problem> {
         let text = std::str::from_utf8(&self.bytes)
             .map_err(|_| Problem::lasting("is not UTF-8", VALUE))?;
-        let text = text.strip_suffix('\n').unwrap_or(text);
-        let text = text.strip_suffix('\r').unwrap_or(text);
+        let line = text.strip_suffix("\r\n").or(text.strip_suffix('\n'));
+        let text = line.unwrap_or(text);
         match find_problem(text) {
             None => Ok(Zeroizing::new(text.to_owned())),
             // A rewrite may be under way.

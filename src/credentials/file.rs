@@ -22,7 +22,7 @@ use crate::{BoxError, Error};
 /// trimmed: a newline within the quotes is a part of the value, and an error.
 /// It may have 64 KiB. A file for each value: [`CredentialsFiles`](crate::CredentialsFiles).
 ///
-/// A file that every user of the machine may read is used all the same. On Unix
+/// A file that every user of the machine may read is used nevertheless. On Unix
 /// a warning tells of it, once for each time that it becomes so.
 ///
 /// ```

@@ -12,13 +12,13 @@ use crate::{BoxError, Error, ErrorKind};
 /// secret, as Kubernetes and Docker mount secrets.
 ///
 /// Both are read before every exchange, so a rotated pair needs no restart. A
-/// file holds its value and nothing else, but for one line ending at its end
-/// (`\n` or `\r\n`), which is no part of it. It may have 64 KiB.
+/// file holds its value and nothing else; one line ending at its end (`\n` or
+/// `\r\n`) is no part of it. It may have 64 KiB.
 ///
 /// The client id is read again after the secret: where it has changed in between,
 /// as when Kubernetes updates the volume, both are read once more.
 ///
-/// A secret that every user of the machine may read is used all the same. On Unix
+/// A secret that every user of the machine may read is used nevertheless. On Unix
 /// a warning tells of it, once for each time that it becomes so.
 ///
 /// ```
@@ -90,5 +90,5 @@ fn read(id_path: &Path, secret_path: &Path) -> Result<Found, Error> {
     Err(Error::new(ErrorKind::Credentials, text).transient(true))
 }
 
-/// A rotation takes two; whoever writes for ever does not keep a thread.
+/// A rotation takes two. There is a limit, as somebody may write all the time.
 const READS: u32 = 4;

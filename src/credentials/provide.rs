@@ -29,21 +29,20 @@ use crate::BoxError;
 ///
 /// Which one it is can be decided at run time: [`BoxProvideCredentials`].
 ///
-/// The time that it takes counts towards the deadline of the exchange, and an
-/// error of it is transient, unless it is or wraps an [`Error`].
+/// The time that it takes counts towards the deadline of the fetch, and an error of
+/// it is transient, unless it is or wraps an [`Error`](crate::Error).
 ///
 /// # Rotation
 ///
 /// Let the provider return the new pair, then delete the old one in the Console.
 /// Requests go on with the token in use, and the next exchange is made with the
-/// new pair. One that is under way keeps the pair it began with. If the token
-/// endpoint refuses that (401 or 403), the provider is asked once more at once,
-/// and another pair is exchanged within the same deadline: once, so a provider
-/// that never agrees with itself costs two exchanges where there was one.
+/// new pair. An exchange that is under way keeps its pair. If the token endpoint
+/// refuses that pair (401 or 403), the provider is asked once more at once, and if
+/// it has another pair, that is exchanged within the same fetch and its deadline.
+/// This happens once in a fetch, so that it makes two exchanges at most.
 ///
-/// Old and new never mix: an exchange has one pair, all its attempts included,
-/// and once it has been given up for another, a token that it still brings is
-/// dropped.
+/// Old and new never mix: all attempts of an exchange have the same pair, and a
+/// token that still comes of an exchange which was given up is dropped.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not provide Fiskil credentials",
     label = "these are no credentials, and no provider of them",

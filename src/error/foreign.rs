@@ -131,8 +131,8 @@ fn full_text(error: &(dyn std::error::Error + 'static)) -> String {
     use std::fmt::Write;
     let mut text = String::new();
     for error in causes(error) {
-        // Writing to a string fails only where a foreign `fmt` does, and then the
-        // other one is of interest all the same.
+        // Writing to a string fails only where a foreign `fmt` does. The other of
+        // the two may still work.
         let _ = writeln!(text, "{error}");
         let _ = writeln!(text, "{error:?}");
     }

@@ -8,8 +8,8 @@ use tower::retry::Policy;
 
 use crate::{Error, Token, TokenRequest};
 
-/// Up to three attempts, as long as the failure is transient. Whatever lasts
-/// longer is left to the spacing of whole exchanges.
+/// Up to three attempts, as long as the failure is transient. What lasts
+/// longer is left to the spacing of whole fetches.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Attempts {
     failed: u32,
@@ -48,7 +48,7 @@ const ATTEMPTS: u32 = 3;
 /// Doubles with every attempt, and up to half as much is added by chance.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
-/// Two such waits leave most of an exchange's ten seconds to the attempts.
+/// Two such waits leave most of a fetch's ten seconds to the attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
