@@ -9,5 +9,6 @@ pub mod failure {}
 #[doc = include_str!("docs/watching.md")]
 pub mod watching {}
 
+#[cfg(feature = "redis")]
 #[doc = include_str!("docs/fleet.md")]
 pub mod fleet {}

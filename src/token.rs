@@ -92,7 +92,7 @@ impl Token {
     }
 
     /// Where it came from.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for the event of a fetch"))]
+    #[allow(dead_code, reason = "for the event of a fetch")]
     pub(crate) fn source(&self) -> Source {
         self.source
     }
