@@ -121,7 +121,7 @@ async fn lifetimes(server: &RedisServer) {
     // The shortest that are shared well, so that it does not take all day.
     let (sizes, lifetime, lifetimes): (&[usize], _, _) = match is_quick() {
         true => (&[3], 11, 0.2),
-        false => (&[1, 10, 100, 1000], 20, 3.0),
+        false => (&[1, 10, 100, 1000], 20, 2.0),
     };
     println!("a lifetime of {lifetime} s, for each lifetime, of {lifetimes}");
     for (name, sharing) in [

@@ -3,7 +3,7 @@
 //!
 //! Each process is a layer of its own. The Redis is that at `REDIS_URL`, or a
 //! `redis-server` that is started for it; Fiskil is a sandbox in this process.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::arithmetic_side_effects)]
 
 #[path = "../tests/support/redis_server.rs"]
 mod redis_server;
