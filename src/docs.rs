@@ -12,5 +12,6 @@ pub mod promises {}
 #[doc = include_str!("docs/watching.md")]
 pub mod watching {}
 
+#[cfg(feature = "redis")]
 #[doc = include_str!("docs/fleet.md")]
 pub mod fleet {}

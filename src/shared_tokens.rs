@@ -9,7 +9,7 @@ mod health;
 mod keys;
 mod known;
 #[cfg(any(test, in_memory_fleet))]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::arithmetic_side_effects, dead_code)]
 mod memory;
 mod protocol;
 mod redis_store;

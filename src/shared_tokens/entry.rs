@@ -100,7 +100,7 @@ const TOKEN: u8 = 0;
 const TOO_BRIEF: u8 = 1;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 mod tests {
     use super::super::protocol::TOKEN_ENTRY;
     use super::*;

@@ -171,10 +171,12 @@ impl<'a> Fetch<'a> {
                 pass_over(&mut unreadable.token, entry::front_of(&entry))
             }
             What::Hold { entry, left } => match refusal::open(&self.keys, &entry) {
-                Some(refusal) => Next::Done(Err(refusal
-                    .error
-                    .with_exact_retry_after(left.min(refusal.hold)))),
-                None => pass_over(&mut unreadable.hold, refusal::front_of(&entry)),
+                // More than it was when it began: the clock was set back.
+                Some(refusal) if left <= refusal.hold.saturating_add(CLOCK_SLACK) => {
+                    let left = left.min(refusal.hold);
+                    Next::Done(Err(refusal.error.with_exact_retry_after(left)))
+                }
+                _ => pass_over(&mut unreadable.hold, refusal::front_of(&entry)),
             },
             What::Wait { lock } if self.keys.is_lock(&lock) => Next::Poll,
             What::Wait { lock } => pass_over(&mut unreadable.lock, &lock),
@@ -271,3 +273,6 @@ const MIN_PATIENCE: Duration = Duration::from_millis(500);
 const FIRST_POLL: Duration = Duration::from_millis(50);
 const LAST_POLL: Duration = Duration::from_millis(500);
 const POLL_GROWTH: f64 = 1.5;
+
+/// A clock that is set back by less is put up with.
+const CLOCK_SLACK: Duration = Duration::from_secs(1);

@@ -34,6 +34,8 @@ pub(super) enum Mode {
     Repeats,
     Refuses(StatusCode),
     RefusesUntil(Duration),
+    /// For a fault of the machine that asks.
+    Misconfigured,
     Hangs,
 }
 
@@ -106,6 +108,10 @@ impl Service<TokenRequest> for Endpoint {
                     Err(refused.with_answer(status, Some(id), Some("unauthorized".into())))
                 }
                 Mode::RefusesUntil(wait) => Err(unavailable().with_retry_after(wait)),
+                Mode::Misconfigured => {
+                    let text = "no certificates are installed";
+                    Err(Error::new(ErrorKind::Configuration, text))
+                }
                 Mode::Hangs => std::future::pending().await,
             }
         })

@@ -80,7 +80,7 @@ async fn a_route_that_denies_costs_a_fleet_what_it_costs_one_process() {
         let before = world.endpoint.posts();
         for second in 0..600 {
             for (n, process) in fleet.iter().enumerate() {
-                if (second + n).is_multiple_of(20) {
+                if matches!((second + n) % 20, 0) {
                     process.request_to("/denied").await;
                 }
                 let (status, _) = process.request().await;
@@ -92,6 +92,20 @@ async fn a_route_that_denies_costs_a_fleet_what_it_costs_one_process() {
     }
     let (one, fleet) = (posts[0], posts[1]);
     assert!(fleet <= one + 1, "{fleet} instead of {one}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn processes_that_each_meet_a_denied_route_once_have_one_budget() {
+    let world = World::new();
+    for _ in 0..30 {
+        // Its own cache would renew at once.
+        let process = world.process();
+        let (status, _) = process.request_to("/denied").await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        let (status, _) = process.request().await;
+        assert_eq!(status, StatusCode::OK);
+    }
+    assert_eq!(world.endpoint.posts(), 1 + 3);
 }
 
 #[tokio::test(start_paused = true)]
