@@ -7,6 +7,8 @@
 //! service.
 
 mod book;
+mod flight;
+mod held;
 mod monitor;
 mod service;
 mod waits;
@@ -18,7 +20,8 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
-use self::book::Ms;
+/// Milliseconds since the start of the run.
+type Ms = i64;
 
 #[test]
 fn the_layer_keeps_the_rules_whatever_happens() {

@@ -2,6 +2,7 @@
 //! that breaks a rule is named.
 
 mod book;
+mod held;
 mod rules;
 mod world;
 

@@ -8,11 +8,12 @@ use loom::thread;
 use tokio::runtime::{Builder, Runtime};
 use tower::service_fn;
 
-use crate::cache::cached::CachedToken;
-use crate::cache::exchange::Exchange;
-use crate::cache::flight::{Flight, Landing};
-use crate::cache::shared::{Shared, Step};
-use crate::cache::wait::Wait;
+use crate::cache::core::{Ask, Ending, Outcome, Step, Usable};
+use crate::cache::fetcher::Fetcher;
+use crate::cache::flight::Flight;
+use crate::cache::mark::Mark;
+use crate::cache::shared::Shared;
+use crate::cache::wait::{Budget, Wait};
 use crate::{Credentials, Error, ErrorKind, Token, TokenRequest};
 
 /// What the threads of one execution share.
@@ -33,11 +34,15 @@ pub(super) fn check(model: impl Fn(&World) + Send + Sync + 'static) {
             .unwrap();
         // loom's threads are coroutines of one thread: all are within it.
         let _entered = runtime.enter();
-        let service = service_fn(async |_: TokenRequest| Err(down()));
-        let exchange = Exchange::new(Credentials::new("id", "secret"), service);
-        let cache = Shared::new(exchange);
+        let cache = cache();
         model(&World { cache, runtime });
     });
+}
+
+/// A cache that no thread has seen yet.
+pub(super) fn cache() -> Arc<Shared> {
+    let service = service_fn(async |_: TokenRequest| Err(down()));
+    Shared::new(Fetcher::new(Credentials::new("id", "secret"), service))
 }
 
 impl World {
@@ -51,20 +56,33 @@ impl World {
     }
 
     /// Ends `flight` with the nth token.
-    pub(super) fn land(&self, flight: &Flight, n: u32) -> Option<Landing> {
-        let token = Token::new(n.to_string(), Duration::from_secs(900)).unwrap();
-        let outcome = Ok((token, self.cache.clock.now()));
-        self.cache.end(flight, Some(outcome))
+    pub(super) fn bring(&self, flight: &Arc<Flight>, n: u32) -> Option<Outcome<Error>> {
+        bring(&self.cache, flight, n)
     }
 
-    pub(super) fn fail(&self, flight: &Flight) -> Option<Landing> {
-        self.cache.end(flight, Some(Err(down())))
+    pub(super) fn fail(&self, flight: &Arc<Flight>) -> Option<Outcome<Error>> {
+        self.cache.complete(flight, Ending::Failed(down()))
     }
 
-    pub(super) fn publish(&self, n: u32) -> Arc<CachedToken> {
-        let flight = self.cache.claim(true).unwrap();
-        self.land(&flight, n);
-        self.cache.fresh().unwrap()
+    pub(super) fn publish(&self, n: u32) -> Mark {
+        publish(&self.cache, n)
+    }
+
+    pub(super) fn claim(&self, ask: Ask) -> Arc<Flight> {
+        self.cache.claim(ask).unwrap()
+    }
+
+    /// The flight under way.
+    pub(super) fn flight(&self) -> Arc<Flight> {
+        match self.cache.step(Ask::Refresh) {
+            Step::Join { flight, .. } => flight,
+            step => panic!("{step:?}"),
+        }
+    }
+
+    /// What a request remembers that is sent now with the suspect token.
+    pub(super) fn suspect_mark(&self) -> Mark {
+        self.cache.mark(&self.cache.in_use().unwrap())
     }
 
     pub(super) fn pass(&self, span: Duration) {
@@ -72,12 +90,38 @@ impl World {
     }
 }
 
-pub(super) fn claim(cache: &Arc<Shared>) -> bool {
-    matches!(cache.decide(false), Step::Claim) && cache.claim(false).is_some()
+/// Puts the nth token in use.
+pub(super) fn publish(cache: &Arc<Shared>, n: u32) -> Mark {
+    let flight = cache.claim(Ask::Refresh).unwrap();
+    bring(cache, &flight, n);
+    fresh(cache).unwrap()
 }
 
-pub(super) fn wait(cache: &Arc<Shared>) -> Result<Arc<CachedToken>, Error> {
-    block_on(Wait::new(cache.clone(), Wait::PATIENCE))
+fn bring(cache: &Arc<Shared>, flight: &Arc<Flight>, n: u32) -> Option<Outcome<Error>> {
+    cache.complete(flight, Ending::Token(token(n), cache.clock.now()))
+}
+
+pub(super) fn token(n: u32) -> Token {
+    Token::new(n.to_string(), Duration::from_secs(900)).unwrap()
+}
+
+/// What a request remembers that is sent now with no further thought.
+pub(super) fn fresh(cache: &Arc<Shared>) -> Option<Mark> {
+    cache.fresh(|shard| shard.mark())
+}
+
+/// A request that is not due for a wait does so much.
+pub(super) fn ask(cache: &Arc<Shared>) {
+    drop(cache.step(Ask::Request));
+    cache.publish_limit();
+}
+
+pub(super) fn claim(cache: &Arc<Shared>) -> bool {
+    matches!(cache.step(Ask::Request), Step::Claim) && cache.claim(Ask::Request).is_some()
+}
+
+pub(super) fn wait(cache: &Arc<Shared>) -> Result<Usable<Token>, Error> {
+    block_on(Wait::new(cache.clone(), Ask::Request, Budget::MAX))
 }
 
 fn down() -> Error {

@@ -2,11 +2,11 @@
 //! what holds back the next one. Where the layer draws a random factor, the book
 //! knows its range.
 
+use super::Ms;
+use super::flight::{Exchange, Flight, Stage, Why};
+use super::held::{Charge, Held, Suspicion};
 use super::wall::Wall;
 use crate::ErrorKind;
-
-/// Milliseconds since the start of the run.
-pub(super) type Ms = i64;
 
 #[derive(Debug)]
 pub(super) struct Book {
@@ -38,77 +38,6 @@ pub(super) struct Book {
     budget: (Ms, Ms),
     /// The renewals beyond it, since there was one within.
     beyond: usize,
-}
-
-/// The token in use.
-#[derive(Clone, Debug)]
-pub(super) struct Held {
-    pub(super) value: u32,
-    pub(super) called: Ms,
-    pub(super) delivered: Ms,
-    pub(super) lifetime: Ms,
-    pub(super) suspicion: Option<Suspicion>,
-    /// How far the wall clock was ahead when the exchange was called.
-    pub(super) wall: Ms,
-    claimed: Ms,
-    replaces_invalidated: bool,
-    was_rejected: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Suspicion {
-    pub(super) number: u32,
-    pub(super) since: Ms,
-    /// The rejection asks for a renewal from then on.
-    pub(super) due: Ms,
-    pub(super) charge: Charge,
-    /// What its renewal failed with.
-    pub(super) failed: Option<ErrorKind>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Charge {
-    Within,
-    Beyond,
-    Paid,
-}
-
-/// A fetch, from its claim on.
-#[derive(Debug)]
-pub(super) struct Flight {
-    pub(super) claimed: Ms,
-    /// What the token service is to be told.
-    pub(super) rejected: Option<u32>,
-    pub(super) held: Option<u32>,
-    pub(super) stage: Stage,
-    replaces_invalidated: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Stage {
-    /// The token service has not been called yet.
-    Claimed,
-    Called(Exchange),
-    /// The token that came had expired because a clock jumped: it is asked for
-    /// once more.
-    Outrun,
-    CalledAgain(Exchange),
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Exchange {
-    pub(super) number: u32,
-    called: Ms,
-    wall: Ms,
-}
-
-/// Why there is a fetch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
-    /// The token is missing, suspect or old.
-    Needed,
-    /// Somebody wants another one.
-    Forced,
 }
 
 /// The last fetch that failed.
@@ -325,25 +254,6 @@ impl Book {
             self.short_lives = held.claimed + 1000;
         }
         self.dropped = Some(value);
-    }
-}
-
-impl Held {
-    pub(super) fn is_alive_by_monotonic_clock(&self, now: Ms) -> bool {
-        now - self.called < self.usable_for()
-    }
-
-    pub(super) fn usable_for(&self) -> Ms {
-        self.lifetime - (self.lifetime / 10).min(10_000)
-    }
-}
-
-impl Flight {
-    pub(super) fn exchange(&self) -> Option<Exchange> {
-        match self.stage {
-            Stage::Called(exchange) | Stage::CalledAgain(exchange) => Some(exchange),
-            Stage::Claimed | Stage::Outrun => None,
-        }
     }
 }
 

@@ -1,9 +1,14 @@
 //! The rules that the layer is held to. The monitor is told of what happens
 //! around the layer, and of the inside knows only how many fetches it counts.
 
-use super::book::{Book, Held, Ms, Stage, Suspicion, Why};
-use super::waits::{DEADLINE, Wait, Waits, Who, is_awaited};
-use crate::{Error, ErrorKind, Status};
+mod answers;
+
+use super::Ms;
+use super::book::Book;
+use super::flight::{Stage, Why};
+use super::held::{Held, Suspicion};
+use super::waits::{DEADLINE, Waits, Who, is_awaited};
+use crate::{ErrorKind, Status};
 
 /// Watches one run. Every event has its instant, in milliseconds.
 #[derive(Debug)]
@@ -163,76 +168,6 @@ impl Monitor {
         });
         let is_free = self.is_free() && book.lost_until <= now;
         !is_due || !is_free || book.flight.is_some()
-    }
-
-    pub(super) fn request_fails(&mut self, id: u32, error: &Error) {
-        let has_token = self.book.usable(self.now).is_some();
-        self.rule(!has_token, "no request fails while a token is valid");
-        let wait = self.waits.end(id);
-        self.fails(&wait, error);
-    }
-
-    /// What a failure says, and when it may be said.
-    fn fails(&mut self, wait: &Wait, error: &Error) {
-        let (now, book) = (self.now, &self.book);
-        let failed = &book.failed;
-        let text = std::error::Error::source(error).map(ToString::to_string);
-        let is_same =
-            error.kind() == failed.kind && text.is_none_or(|text| text == failure(failed.exchange));
-        let shared = is_same && (failed.at == now || now < book.latest);
-        let is_short = error.kind() == ErrorKind::InvalidToken && now < book.short_lives;
-        let gave_up = error.kind() == ErrorKind::Timeout && now == wait.since + DEADLINE;
-        let was_lost = error.kind() == ErrorKind::Runtime && wait.lost > 3;
-        let is_told = shared || is_short || gave_up || was_lost;
-        self.rule(
-            is_told,
-            "all share the last failure, while it holds fetches back",
-        );
-    }
-
-    pub(super) fn probe_ends(&mut self, id: u32, result: Result<u32, Error>) {
-        let (now, held) = (self.now, self.book.usable(self.now));
-        let suspicion = held.and_then(|held| held.suspicion);
-        let value = held.map(|held| held.value);
-        let is_held = now < self.book.earliest || now < self.book.short_lives;
-        let is_renewed = self.is_renewed();
-        let wait = self.waits.end(id);
-        self.rule(is_renewed, "a probe renews what is due");
-        match (result, suspicion) {
-            (Ok(told), suspicion) => {
-                let has_failed = suspicion.is_some_and(|suspicion| suspicion.failed.is_some());
-                let is_doubtful = suspicion.is_some() && is_held;
-                self.rule(value == Some(told), "a probe gets the token in use");
-                self.rule(
-                    !has_failed && !is_doubtful,
-                    "a probe does not trust a suspect token that can't be renewed",
-                );
-            }
-            (Err(error), Some(suspicion)) => {
-                let in_time = now < suspicion.since + 1000;
-                self.rule(!in_time || wait.is_over(now), "a probe waits for evidence");
-                if suspicion.failed != Some(error.kind()) {
-                    self.fails(&wait, &error);
-                }
-            }
-            (Err(error), None) => {
-                self.rule(value.is_none(), "no probe fails while a token is good");
-                self.fails(&wait, &error);
-            }
-        }
-    }
-
-    pub(super) fn refresh_ends(&mut self, id: u32, result: Result<u32, Error>) {
-        let wait = self.waits.end(id);
-        match result {
-            Ok(value) => {
-                let held = self.book.held.as_ref();
-                let held = held.filter(|held| held.value == value);
-                let is_new = held.is_some_and(|held| held.delivered >= wait.since);
-                self.rule(is_new, "a refresh returns the token that it fetched");
-            }
-            Err(error) => self.fails(&wait, &error),
-        }
     }
 
     /// The token service is called, and told of these tokens. Returns the

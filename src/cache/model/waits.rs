@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::book::{Book, Charge, Ms, Suspicion};
+use super::Ms;
+use super::book::Book;
+use super::held::{Charge, Suspicion};
 
 /// Those who wait, by number.
 #[derive(Debug, Default)]

@@ -1,6 +1,7 @@
 //! The wall clock as it was set, and what it says of a token.
 
-use super::book::{Held, Ms};
+use super::Ms;
+use super::held::Held;
 
 #[derive(Debug)]
 pub(super) struct Wall {

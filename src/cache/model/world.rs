@@ -12,10 +12,9 @@ use tokio::time::{Instant, sleep, timeout};
 use tower::util::BoxCloneService;
 use tower::{Layer, Service, service_fn};
 
-use super::book::Ms;
 use super::monitor::Monitor;
 use super::waits::Who;
-use super::{Answer, Event, Reply};
+use super::{Answer, Event, Ms, Reply};
 use crate::cache::core::{Ask, Step};
 use crate::cache::shared::Shared;
 use crate::{BoxError, Credentials, Error, FiskilAuthLayer, Token, TokenCache, TokenRequest};

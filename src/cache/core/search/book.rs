@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::super::fake::{FakeError, FakeToken};
 use super::super::now::{Now, later};
-use super::super::step::{Ask, Claim, Ending, Outcome, Reason, Suspect};
+use super::super::step::{Ask, Claim, Ending, Outcome, Reason};
+use super::held::{Charge, Held, Suspected, Suspicion};
 use super::world::{TOO_LONG, Verdict, rule};
 
 #[derive(Clone, Debug)]
@@ -39,40 +40,6 @@ pub(super) struct Range {
     pub(super) latest: Instant,
 }
 
-/// The token that came last, unless it was invalidated.
-#[derive(Clone, Debug)]
-pub(super) struct Held {
-    pub(super) token: FakeToken,
-    pub(super) called_at: Now,
-    pub(super) suspicion: Option<Suspicion>,
-    claimed_at: Instant,
-    reason: Reason,
-    was_rejected: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Suspicion {
-    pub(super) which: Suspected,
-    pub(super) since: Instant,
-    /// Rejections ask for its renewal from then on.
-    pub(super) due: Instant,
-    pub(super) charge: Charge,
-    pub(super) has_failed: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Suspected {
-    pub(super) generation: u32,
-    pub(super) suspect: Suspect,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Charge {
-    Within,
-    Beyond,
-    Paid,
-}
-
 impl Book {
     pub(super) fn new(now: Now) -> Self {
         Self {
@@ -98,9 +65,7 @@ impl Book {
 
     /// The token that may be sent.
     pub(super) fn usable(&self, now: Now) -> Option<&Held> {
-        self.token
-            .as_ref()
-            .filter(|held| held.age(now) < usable_for(&held.token))
+        self.token.as_ref().filter(|held| held.is_usable(now))
     }
 
     pub(super) fn suspected(&self, now: Now) -> Option<Suspected> {
@@ -193,8 +158,7 @@ impl Book {
             reason: claim.reason,
             was_rejected: false,
         };
-        let has_expired = held.age(now) >= usable_for(&token);
-        if has_expired || self.invalidated.contains(&token.number) {
+        if !held.is_usable(now) || self.invalidated.contains(&token.number) {
             return self.failed(Duration::ZERO, now);
         }
         self.backoff = Range::ended(now.mono);
@@ -290,15 +254,6 @@ impl Book {
     }
 }
 
-impl Held {
-    /// By whichever clock says more.
-    pub(super) fn age(&self, now: Now) -> Duration {
-        let by_wall = now.wall.duration_since(self.called_at.wall);
-        let by_wall = by_wall.unwrap_or_default();
-        by_wall.max(now.mono.saturating_duration_since(self.called_at.mono))
-    }
-}
-
 impl Range {
     fn ended(at: Instant) -> Self {
         Self {
@@ -306,11 +261,6 @@ impl Range {
             latest: at,
         }
     }
-}
-
-fn usable_for(token: &FakeToken) -> Duration {
-    let lifetime = token.lifetime;
-    lifetime - (lifetime / 10).min(Duration::from_secs(10))
 }
 
 /// After so many that did not help.

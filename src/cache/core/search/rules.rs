@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::super::fake::{FakeError, FakeToken};
 use super::super::now::later;
 use super::super::step::{Ask, Claim, Outcome, Renewal, Step, Usable};
-use super::book::{Charge, Held, SECOND, Suspicion};
+use super::book::SECOND;
+use super::held::{Charge, Held, Suspicion};
 use super::world::{Verdict, World, rule};
 
 type FakeStep = Step<FakeToken, FakeError, Claim<FakeToken>>;

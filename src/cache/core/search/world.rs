@@ -7,7 +7,8 @@ use super::super::fake::{FakeError, FakeToken};
 use super::super::life::Life;
 use super::super::now::{Now, later};
 use super::super::step::{Ask, Claim, Ending, Evidence, Outcome, Rejection, Renewal, Step};
-use super::book::{Book, Suspected};
+use super::book::Book;
+use super::held::Suspected;
 use super::{End, Event, Of};
 use crate::ErrorKind;
 
