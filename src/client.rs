@@ -15,6 +15,8 @@ use http::{Request, Response, Uri};
 use http_body::Body;
 use http_body_util::Full;
 use tower_service::Service;
+use tracing::Span;
+use tracing::field::display;
 
 use crate::origin::{self, Origin};
 use crate::{BoxError, Error, ErrorKind, Token, TokenRequest};
@@ -111,7 +113,9 @@ where
     fn call(&mut self, request: TokenRequest) -> Self::Future {
         let response = request::build(&self.endpoint, &request.credentials)
             .map(|message| self.http.call(message));
+        let origin = Origin::configured(&self.endpoint).ok();
         Box::pin(async move {
+            Span::current().record("endpoint", origin.map(display));
             let response = response?
                 .await
                 .map_err(|error| unreachable(error.into(), |text| request.is_revealed_by(text)))?;

@@ -7,8 +7,8 @@
 //! Run by CI; by hand with `cargo test --test soak -- --include-ignored`.
 //!
 //! Mutations caught: a background renewal that is lost with its runtime and holds
-//! requests back; a wait that a lost fetch fails; a rejected token that is dropped;
-//! a task that ends nothing when it is dropped.
+//! requests back; a rejected token that is dropped; a task that ends nothing when
+//! it is dropped.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;
