@@ -14,6 +14,8 @@ use std::task::{Context, Poll};
 use http::{Request, Response, Uri};
 use http_body::Body;
 use tower_service::Service;
+use tracing::Span;
+use tracing::field::display;
 
 pub use self::token_request_body::TokenRequestBody;
 #[cfg(feature = "https")]
@@ -116,7 +118,9 @@ where
         let response = request::build(&self.endpoint, &request.credentials)
             .map(|message| self.http.call(message));
         let endpoint = self.endpoint.clone();
+        let origin = Origin::configured(&self.endpoint).ok();
         Box::pin(async move {
+            Span::current().record("endpoint", origin.map(display));
             let response = response?
                 .await
                 .map_err(|error| unreachable(&endpoint, error.into(), &request.secrets()))?;

@@ -8,6 +8,8 @@ pub mod failure {}
 
 #[doc = include_str!("docs/promises.md")]
 pub mod promises {}
+#[doc = include_str!("docs/requests.md")]
+pub mod requests {}
 
 #[doc = include_str!("docs/watching.md")]
 pub mod watching {}

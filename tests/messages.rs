@@ -6,6 +6,10 @@
 //! still.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
+#[path = "support/watch.rs"]
+#[allow(unreachable_pub)]
+mod watch;
+
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -182,7 +186,7 @@ async fn a_cause_stands_once_in_the_log_however_often_it_is_told() {
         let log = log.clone();
         move || log.clone()
     });
-    let _guard = tracing::subscriber::set_default(subscriber.with_ansi(false).finish());
+    let _guard = watch::watch(subscriber.with_ansi(false).finish());
     let http = service_fn(|_: Request<TokenRequestBody>| async {
         let cause = io::Error::other(Telling(io::Error::other("the cable is cut")));
         Err::<Response<Full<Bytes>>, BoxError>(cause.into())

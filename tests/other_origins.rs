@@ -209,7 +209,7 @@ impl Log {
             .with_ansi(false)
             .with_writer(move || log.clone())
             .finish();
-        tracing::subscriber::set_default(subscriber)
+        support::watch(subscriber)
     }
 
     fn text(&self) -> String {

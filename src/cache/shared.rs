@@ -89,10 +89,10 @@ impl Shared {
         Status::new(state.life.snapshot(now), waiting)
     }
 
-    /// That of the token in use, where it is suspect.
-    pub(super) fn suspicion(&self) -> Option<Suspect> {
+    /// The token in use by its number, and the suspicion that it is under.
+    pub(super) fn standing(&self) -> (u32, Option<Suspect>) {
         let (state, now) = self.lock();
-        state.life.snapshot(now).suspect
+        (state.life.generation(), state.life.snapshot(now).suspect)
     }
 
     pub(super) fn generation(&self) -> u32 {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
 use tokio::time::timeout_at;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use super::core::{Ask, Ending, InFlight};
 use super::failure;
@@ -34,7 +34,6 @@ impl Shared {
         let guard = Guard {
             cache: self.this(),
             flight: flight.clone(),
-            span: span.clone(),
         };
         let (fetcher, clock) = (self.fetcher.clone(), self.clock.clone());
         let task = async move {
@@ -60,7 +59,6 @@ impl Shared {
 struct Guard {
     cache: Weak<Shared>,
     flight: Arc<Flight>,
-    span: Span,
 }
 
 impl Guard {
@@ -81,7 +79,8 @@ impl Guard {
             source: token.map(|(_, source)| source),
             generation: cache.generation(),
         };
-        self.span.in_scope(|| report.emit(outcome.as_ref()));
+        // In the fetch's span, as all of its task is, to its drop.
+        report.emit(outcome.as_ref());
     }
 }
 

@@ -27,8 +27,8 @@ pub(crate) struct Wait {
     ask: Ask,
     budget: Budget,
     restarts: u32,
-    /// The suspicion that a probe has found, and waits for the end of.
-    suspicion: Option<Suspect>,
+    /// The token, by its number, that a probe has found suspect.
+    suspicion: Option<(u32, Suspect)>,
     stage: Stage,
 }
 
@@ -94,16 +94,15 @@ impl Wait {
         }
     }
 
-    /// A probe waits for what becomes of one suspicion. Where that is over it goes
-    /// on as a request does: with a route that denies there is always a next one.
+    /// A token that was cleared while it was probed is good enough: with a route
+    /// that denies there is always a next suspicion.
     fn note_suspicion(&mut self) {
-        if self.ask != Ask::Probe {
-            return;
-        }
-        let suspicion = self.cache.suspicion();
+        let (generation, suspect) = self.cache.standing();
         match self.suspicion {
-            Some(_) if self.suspicion != suspicion => self.ask = Ask::Request,
-            _ => self.suspicion = suspicion,
+            Some((of, before)) if of == generation && suspect != Some(before) => {
+                self.ask = Ask::Request;
+            }
+            _ => self.suspicion = suspect.map(|suspect| (generation, suspect)),
         }
     }
 
@@ -162,7 +161,9 @@ impl Future for Wait {
             let woken = ready!(this.stage.poll(cx));
             this.stage = Stage::Asking;
             this.cache.end_overdue();
-            this.note_suspicion();
+            if this.ask == Ask::Probe {
+                this.note_suspicion();
+            }
             match woken {
                 Woken::AtOnce => {}
                 // A refresh has what it asked for: now any token will do.

@@ -10,6 +10,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use crate::fake::{FakeServer, Manner};
 use crate::redis_server::RedisServer;
 use crate::support::Tokens;
+use crate::support::watch;
 use crate::{process, read};
 
 /// The warnings about the store.
@@ -45,7 +46,7 @@ impl Visit for Text {
 #[ignore = "needs redis-server"]
 async fn a_store_that_fails_is_told_once_and_its_return_once() {
     let log = Log::default();
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(log.clone()));
+    let _guard = watch(tracing_subscriber::registry().with(log.clone()));
     let mut server = RedisServer::start();
     let process = process(&server.url(), &Tokens::new());
     read(process.token().await);
@@ -72,7 +73,7 @@ async fn a_store_that_fails_is_told_once_and_its_return_once() {
 #[tokio::test]
 async fn a_warning_says_what_is_wrong_and_nothing_that_a_server_says() {
     let log = Log::default();
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(log.clone()));
+    let _guard = watch(tracing_subscriber::registry().with(log.clone()));
     for (manner, expected) in [
         (Manner::Says("-NOAUTH sesame\r\n"), "NOAUTH"),
         (Manner::Says("-MOVED 1 sesame:1\r\n"), "MOVED"),

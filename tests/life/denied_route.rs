@@ -116,3 +116,22 @@ async fn beside_a_denied_route_probes_stay_green_while_the_endpoint_is_down() {
     }
     probing.await.unwrap();
 }
+
+/// As where the keys belong to another environment than the API does.
+#[tokio::test(start_paused = true)]
+async fn an_api_that_denies_everything_costs_a_renewal_in_18_seconds_on_average() {
+    let tokens = Tokens::new();
+    issue(&tokens, 900 * SECOND);
+    let layer = layer(&tokens);
+    let from = Instant::now();
+    while from.elapsed() < 3600 * SECOND {
+        let (status, waited) = get(&layer, "/denied").await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        assert!(waited <= SECOND, "{waited:?}");
+        sleep(SECOND / 10).await;
+    }
+    // In five minutes: one within the budget, one each after 1, 2, 4, 8 and 16 s, and
+    // eleven after 24 s each. Three more at the start, with the first one.
+    let exchanges = tokens.exchanges();
+    assert!((180..=3 + 12 * 17).contains(&exchanges), "{exchanges}");
+}

@@ -143,7 +143,7 @@ async fn where_the_inner_layer_passes_a_request_the_outer_ones_token_was_sent() 
         let (outer, outer_tokens) = outer();
         let outer = outer.allow_origin("https://elsewhere.example").unwrap();
         let inner_tokens = Tokens::new();
-        let inner = layer(&inner_tokens);
+        let inner = layer(&inner_tokens).pass_other_origins();
         let service = outer.layer(inner.layer(api(answer, &["o1"])));
         send(service, answer, "https://elsewhere.example/").await;
         let exchanges = (outer_tokens.exchanges(), inner_tokens.exchanges());

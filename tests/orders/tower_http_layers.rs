@@ -15,7 +15,7 @@ use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
-use crate::support::{Tokens, carried, layer, paused_runtime, text};
+use crate::support::{Tokens, carried, layer, paused_runtime, text, watch};
 
 type Text = Full<Bytes>;
 
@@ -149,9 +149,9 @@ fn logged(run: impl Future<Output = ()>) -> String {
         .with_writer(move || writer.clone())
         .with_ansi(false)
         .finish();
-    tracing::subscriber::with_default(subscriber, || {
-        paused_runtime().block_on(run);
-    });
+    let guard = watch(subscriber);
+    paused_runtime().block_on(run);
+    drop(guard);
     let bytes = log.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
 }

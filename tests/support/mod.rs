@@ -15,6 +15,7 @@ mod policy;
 mod printed;
 mod runtime;
 mod tokens;
+mod watch;
 
 use fiskil_auth::{Credentials, FiskilAuthLayer};
 
@@ -23,6 +24,7 @@ pub use self::policy::RetryServerErrors;
 pub use self::printed::printed;
 pub use self::runtime::{paused_runtime, runtime, settle};
 pub use self::tokens::{Tokens, token};
+pub use self::watch::watch;
 
 pub fn credentials() -> Credentials {
     Credentials::new("client-id", "client-secret")

@@ -3,10 +3,14 @@
 //!
 //! Mutations caught: no event for a token; none for an exchange that a waiter
 //! found overdue; another target; a level that ignores `is_transient`; a field
-//! left out; the generation of the token before; an event for each request.
+//! left out; the generation of the token before; an event for each request; a span
+//! of a lower level, one within the caller's, or an event outside of it; a field of
+//! it that is not recorded; a rejection or a clearance that is told of twice.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod log;
+mod reasons;
+mod spans;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -38,13 +42,15 @@ async fn a_fetched_token_is_an_info_event_with_how_long_it_took() {
             "generation",
             "lifetime_s",
             "message",
-            "reason"
+            "reason",
+            "source"
         ]
     );
     let took: u64 = seen.field("duration_ms").parse().unwrap();
     assert!((120..=125).contains(&took), "{took}");
     assert_eq!(seen.field("lifetime_s"), "900");
     assert_eq!(seen.field("reason"), "first");
+    assert_eq!(seen.field("source"), "minted");
     assert_eq!(seen.field("generation"), "1");
 
     cache.refresh().await.unwrap();

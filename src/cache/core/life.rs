@@ -200,11 +200,10 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
     /// The runtime of a fetch died: a runtime for each request must not become a
     /// fetch for each request. Those who wait for one start it anew, at once.
     fn lose(&mut self, now: Now) {
-        if self.usable(now).is_some() {
-            self.background_from = Some(later(now.mono, SECOND));
-            return;
+        self.background_from = Some(later(now.mono, SECOND));
+        if self.usable(now).is_none() {
+            self.losses = self.losses.saturating_add(1);
         }
-        self.losses = self.losses.saturating_add(1);
         if self.losses > MAX_LOSSES {
             self.spacing = Some((later(now.mono, SECOND), Fault::LostAgain));
         }
