@@ -34,10 +34,18 @@ pub struct Credentials {
 struct Pair {
     client_id: String,
     client_secret: Zeroizing<String>,
+    #[cfg_attr(
+        not(feature = "client"),
+        allow(dead_code, reason = "only `TokenClient` names it")
+    )]
     place: Place,
 }
 
 /// Where a pair is from, to name it by.
+#[cfg_attr(
+    not(feature = "client"),
+    allow(dead_code, reason = "only `TokenClient` names it")
+)]
 enum Place {
     /// A caller of [`Credentials::new`].
     Unknown,

@@ -5,6 +5,7 @@ macro_rules! host {
         "api.fiskil.com"
     };
 }
+#[cfg(feature = "client")]
 macro_rules! token_path {
     () => {
         "/v1/token"
