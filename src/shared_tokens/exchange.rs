@@ -29,21 +29,17 @@ where
 {
     Box::pin(async move {
         let sent = request.clone();
-        let foreign = |source: S::Error| {
-            Error::foreign(ErrorKind::TokenService, FAILED, source.into(), |text| {
+        let foreign = |source| {
+            Error::foreign(ErrorKind::TokenService, FAILED, source, |text| {
                 sent.is_revealed_by(text)
             })
         };
         let ready = poll_fn(|cx| service.poll_ready(cx)).await;
-        ready.map_err(foreign)?;
+        ready.map_err(Into::into).map_err(foreign)?;
         let started = Instant::now();
-        let answer = service.call(request).await;
-        let foreign = |source: S::Error| {
-            Error::foreign(ErrorKind::TokenService, FAILED, source.into(), |text| {
-                sent.is_revealed_by(text)
-            })
-        };
-        Ok((answer.map_err(foreign)?, started))
+        let token = service.call(request).await;
+        let token = token.map_err(Into::into).map_err(foreign)?;
+        Ok((token, started))
     })
 }
 
