@@ -95,6 +95,7 @@
 //! | `retry` | yes | retry policies, and the attempts of the default HTTPS client |
 //! | `aws-lc-rs` | no | what `https` brings, with aws-lc-rs in the place of ring, also where both are compiled in |
 //! | `sandbox` | no | [`sandbox`]: an in-process Fiskil for tests |
+//! | `redis` | no | `SharedTokens`: one token for a fleet, over Redis or Valkey; needs `https` or `aws-lc-rs` |
 //!
 //! Without default features the core remains: bring a token service.
 #![cfg_attr(docsrs, feature(doc_cfg))]

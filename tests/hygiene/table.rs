@@ -9,8 +9,8 @@ use bytes::Bytes;
 use fiskil_auth::retry::{RetryUnauthorized, Wait};
 use fiskil_auth::sandbox::{Fault, Sandbox};
 use fiskil_auth::{
-    BoxError, Credentials, CredentialsFile, Error, FiskilAuthLayer, Token, TokenClient,
-    TokenRequest, error_for_auth,
+    BoxError, Credentials, CredentialsFile, Error, FiskilAuthLayer, SharedTokens, Token,
+    TokenClient, TokenRequest, error_for_auth,
 };
 use http::{Request, Response};
 use http_body_util::Full;
@@ -47,6 +47,11 @@ pub(crate) const PRINTED: &[Printer] = &[
         ResponseFuture<_, _>,
         layer().layer(service_fn(api)).call(Request::new(()))
     ),
+    prints!(SharedTokens, shared()),
+    prints!(
+        SharedTokensService<_>,
+        shared().layer(TokenClient::new(service_fn(api)))
+    ),
     prints!(Status, layer().tokens().status()),
     prints!(Token, token()),
     prints!(TokenCache, layer().tokens()),
@@ -54,7 +59,13 @@ pub(crate) const PRINTED: &[Printer] = &[
     prints!(TokenRequest, {
         let mut request = TokenRequest::new(credentials());
         request.rejected = Some(token());
+        request.held = Some(token());
         request
+    }),
+    // A crate, of which this prints what `SharedTokens` says of its URLs.
+    ("redis", || {
+        let error = SharedTokens::redis(format!("redis://:{SECRET}@{TOKEN}:99999"));
+        format!("{error:?} {error:#?}")
     }),
     // A function, for what it returns.
     ("error_for_auth", || {
@@ -125,6 +136,11 @@ fn credentials() -> Credentials {
 
 fn token() -> Token {
     Token::new(TOKEN, Duration::from_secs(900)).unwrap()
+}
+
+/// A password that is the secret, too.
+fn shared() -> SharedTokens {
+    SharedTokens::redis(format!("redis://:{SECRET}@cache.internal")).unwrap()
 }
 
 /// A layer that has its token.
