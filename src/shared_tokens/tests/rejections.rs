@@ -159,6 +159,7 @@ async fn a_forged_budget_delays_a_renewal_and_nothing_else() {
 #[tokio::test(start_paused = true)]
 async fn no_process_returns_to_a_token_that_it_saw_rejected_whatever_happens() {
     let name = keys().names.token;
+    let mut rejections = 0;
     for seed in 0..40 {
         let world = World::new();
         fastrand::seed(seed);
@@ -199,6 +200,7 @@ async fn no_process_returns_to_a_token_that_it_saw_rejected_whatever_happens() {
             }
             sleep(Duration::from_millis(fastrand::u64(0..60_000))).await;
         }
-        assert!(rejected.iter().any(|tokens| !tokens.is_empty()));
+        rejections += rejected.iter().map(HashSet::len).sum::<usize>();
     }
+    assert!(rejections > 500, "{rejections}");
 }
