@@ -80,6 +80,7 @@
 //! | `client` | with `https` | [`TokenClient`]: the exchange over an HTTP client of your own; [`CredentialsFile`] |
 //! | `retry` | yes | retry policies, and the attempts of the default HTTPS client |
 //! | `sandbox` | no | [`sandbox`]: an in-process Fiskil for tests; over HTTPS with `aws-lc-rs` or `ring` |
+//! | `redis` | no | `SharedTokens`: one token for a fleet, over Redis or Valkey; with `aws-lc-rs` or `ring` |
 //!
 //! Without default features the core remains: bring a token service.
 //!

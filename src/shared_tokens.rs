@@ -197,7 +197,11 @@ where
     fn call(&mut self, request: TokenRequest) -> Self::Future {
         let exchange = exchange::exchange(self.inner.clone(), request.clone());
         let sharing = self.sharing.clone();
-        Box::pin(async move { fetch::fetch(&sharing, &request, exchange).await })
+        Box::pin(async move {
+            let token = fetch::fetch(&sharing, &request, exchange).await?;
+            sharing.known.replaced(&request, &token);
+            Ok(token)
+        })
     }
 }
 

@@ -29,15 +29,14 @@ where
 {
     Box::pin(async move {
         let sent = request.clone();
-        let foreign = |source: S::Error| {
-            let secrets = sent.secrets();
-            Error::foreign(ErrorKind::TokenService, FAILED, source.into(), &secrets)
-        };
+        let foreign =
+            |source| Error::foreign(ErrorKind::TokenService, FAILED, source, &sent.secrets());
         let ready = poll_fn(|cx| service.poll_ready(cx)).await;
-        ready.map_err(foreign)?;
+        ready.map_err(Into::into).map_err(foreign)?;
         let started = Instant::now();
-        let answer = service.call(request).await;
-        Ok((answer.map_err(foreign)?, started))
+        let token = service.call(request).await;
+        let token = token.map_err(Into::into).map_err(foreign)?;
+        Ok((token, started))
     })
 }
 

@@ -15,7 +15,8 @@ pub(super) struct Known {
 
 #[derive(Default)]
 struct State {
-    /// The tokens that were rejected, the latest ones: never to be taken again.
+    /// The tokens that were rejected or replaced, the latest ones: never to be
+    /// taken again.
     rejected: VecDeque<Rejected>,
     /// The token last taken from the store or published there, as which id.
     last: Option<(Token, Id)>,
@@ -36,18 +37,17 @@ pub(super) struct Seen {
 impl Known {
     /// Notes the token that the request says was rejected.
     pub(super) fn note(&self, request: &TokenRequest) {
-        let Some(token) = &request.rejected else {
-            return;
-        };
-        let mut state = self.lock();
-        if state.find(token).is_none() {
-            if state.rejected.len() >= MAX_REJECTED {
-                state.rejected.pop_front();
-            }
-            state.rejected.push_back(Rejected {
-                token: token.clone(),
-                renewal: Renewal::Rejected,
-            });
+        if let Some(token) = &request.rejected {
+            self.lock().reject(token);
+        }
+    }
+
+    /// The asker has another token than the one that it held, which is done with:
+    /// a rejection of that may have come when this fetch was under way already.
+    pub(super) fn replaced(&self, request: &TokenRequest, by: &Token) {
+        let held = request.held.as_ref();
+        if let Some(held) = held.filter(|held| !held.is_same_value(by)) {
+            self.lock().reject(held);
         }
     }
 
@@ -96,6 +96,19 @@ impl Known {
 }
 
 impl State {
+    fn reject(&mut self, token: &Token) {
+        if self.find(token).is_some() {
+            return;
+        }
+        if self.rejected.len() >= MAX_REJECTED {
+            self.rejected.pop_front();
+        }
+        self.rejected.push_back(Rejected {
+            token: token.clone(),
+            renewal: Renewal::Rejected,
+        });
+    }
+
     fn find(&mut self, token: &Token) -> Option<&mut Rejected> {
         self.rejected
             .iter_mut()

@@ -1,5 +1,7 @@
 //! A store in memory for tests in paused time, which does what the scripts do.
 
+mod budget;
+
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -7,10 +9,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::budget::{pay, plausible, rejection_wait};
 use super::protocol::{
-    Answer, Ask, Exchange, HOLD_ENTRY, HOLD_FRONT, LEASE, LOCK_LENGTH, Lock, MAX_DEBT, MAX_HOLD,
-    MIN_LEFT, Names, REJECTION_BURST, REJECTION_PERIOD, Renewal, StoreTime, TOKEN_ENTRY, VERSION,
-    What, Written, millis, step,
+    Answer, Ask, Exchange, HOLD_ENTRY, HOLD_FRONT, LEASE, LOCK_LENGTH, Lock, MAX_HOLD, MIN_LEFT,
+    Names, Renewal, StoreTime, TOKEN_ENTRY, VERSION, What, Written,
 };
 use super::store::{Session, Store, StoreFuture};
 
@@ -267,36 +269,6 @@ impl Session for MemoryStore {
             Ok(Written::Done)
         })
     }
-}
-
-/// The time from now on until a renewal may start that a rejection asks for.
-/// `paid` is the budget: the instant at which all so far are paid off, and
-/// `last` when the last one started.
-fn rejection_wait(renewal: Renewal, paid: StoreTime, last: StoreTime, now: StoreTime) -> Duration {
-    let credit = REJECTION_PERIOD.saturating_mul(REJECTION_BURST - 1);
-    let debt = paid.since(now).saturating_sub(credit);
-    match renewal {
-        Renewal::Due => Duration::ZERO,
-        _ if debt.is_zero() => Duration::ZERO,
-        Renewal::Rejected => step(0),
-        Renewal::RejectedStill => {
-            let periods = millis(debt).div_ceil(millis(REJECTION_PERIOD));
-            let steps = usize::try_from(periods).unwrap_or(usize::MAX);
-            last.after(step(steps.saturating_sub(1))).since(now)
-        }
-    }
-}
-
-/// The budget after one more renewal.
-fn pay(paid: StoreTime, now: StoreTime) -> StoreTime {
-    let most = now.after(REJECTION_PERIOD.saturating_mul(MAX_DEBT));
-    paid.max(now).after(REJECTION_PERIOD).min(most)
-}
-
-/// What a budget that is found is taken for, since anyone may have written it,
-/// and the store's clock may have been set back.
-fn plausible(paid: StoreTime, last: StoreTime, now: StoreTime) -> bool {
-    last <= now && paid <= now.after(REJECTION_PERIOD.saturating_mul(MAX_DEBT))
 }
 
 fn starts_with(text: &[u8], front: &[u8]) -> bool {

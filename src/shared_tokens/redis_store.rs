@@ -1,10 +1,10 @@
 //! The store in a Redis or a Valkey: each operation is one script.
 
 mod connect;
+mod script;
 
-use std::fmt::Display;
 use std::future::Future;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::ConnectionLike;
@@ -12,9 +12,8 @@ use redis::{Cmd, RedisError, ServerErrorKind, Value};
 
 pub(super) use self::connect::Address;
 use self::connect::Connection;
-use super::protocol::{
-    self, Answer, Ask, Exchange, Lock, Names, Renewal, StoreTime, What, Written,
-};
+use self::script::{DECIDE, EXTEND, FAIL, PUBLISH, Script, describe, foreign};
+use super::protocol::{Answer, Ask, Exchange, Lock, Names, Renewal, StoreTime, What, Written};
 use super::store::{Session, Store, StoreError, StoreFuture};
 use crate::BoxError;
 
@@ -264,49 +263,3 @@ fn written(value: Value) -> Result<Written, StoreError> {
 fn unintelligible() -> StoreError {
     StoreError("it answered with something else than what its script returns".to_owned())
 }
-
-/// What an error says, without what the server says: that may be anything.
-fn describe(error: &RedisError) -> StoreError {
-    let io = crate::error::find::<std::io::Error>(error);
-    let what: &dyn Display = match &io {
-        Some(io) => &io.kind(),
-        None => &error.category(),
-    };
-    let is_code = |code: &&str| code.len() <= 32 && code.bytes().all(|b| b.is_ascii_uppercase());
-    match error.code().filter(is_code) {
-        Some(code) => StoreError(format!("{what} ({code})")),
-        None => StoreError(what.to_string()),
-    }
-}
-
-/// An error of the user's own way to connect, which may have a password in it.
-fn foreign(error: BoxError) -> StoreError {
-    match crate::error::find(error.as_ref()) {
-        Some(error) => describe(error),
-        None => StoreError("its connection could not be opened".to_owned()),
-    }
-}
-
-/// A script, and the hash by which a server that has seen it knows it.
-struct Script {
-    text: &'static str,
-    hash: String,
-}
-
-impl Script {
-    fn new(text: &'static str) -> Self {
-        let hash = redis::Script::new(text).get_hash().to_owned();
-        Self { text, hash }
-    }
-
-    fn command(&self, name: &str, script: &str, keys: &[&str], arguments: &[&[u8]]) -> Cmd {
-        let mut command = redis::cmd(name);
-        command.arg(script).arg(keys.len()).arg(keys).arg(arguments);
-        command
-    }
-}
-
-static DECIDE: LazyLock<Script> = LazyLock::new(|| Script::new(&protocol::DECIDE));
-static PUBLISH: LazyLock<Script> = LazyLock::new(|| Script::new(&protocol::PUBLISH));
-static FAIL: LazyLock<Script> = LazyLock::new(|| Script::new(&protocol::FAIL));
-static EXTEND: LazyLock<Script> = LazyLock::new(|| Script::new(&protocol::EXTEND));

@@ -10,8 +10,8 @@ use fiskil_auth::retry::{Delay, RetryUnauthorized};
 use fiskil_auth::sandbox::{Fault, Sandbox};
 use fiskil_auth::{
     BoxError, BoxProvideCredentials, Credentials, CredentialsFile, CredentialsFiles, Error,
-    FiskilAuthLayer, HttpsTokenService, Token, TokenClient, TokenRequest, TokenRequestBody,
-    error_for_auth,
+    FiskilAuthLayer, HttpsTokenService, SharedTokens, Token, TokenClient, TokenRequest,
+    TokenRequestBody, error_for_auth,
 };
 use http::{Request, Response};
 use http_body_util::Full;
@@ -56,6 +56,11 @@ pub(crate) const PRINTED: &[Printer] = &[
         ResponseFuture<_, _>,
         layer().layer(service_fn(api)).call(Request::new(()))
     ),
+    prints!(SharedTokens, shared()),
+    prints!(
+        SharedTokensService<_>,
+        shared().layer(TokenClient::new(service_fn(api)))
+    ),
     prints!(Status, layer().tokens().status()),
     prints!(Token, token()),
     prints!(TokenCache, layer().tokens()),
@@ -67,6 +72,11 @@ pub(crate) const PRINTED: &[Printer] = &[
         request
     }),
     prints!(TokenRequestBody, token_request().into_body()),
+    // A crate, of which this prints what `SharedTokens` says of its URLs.
+    ("redis", || {
+        let error = SharedTokens::redis(format!("redis://:{SECRET}@{TOKEN}:99999"));
+        format!("{error:?} {error:#?}")
+    }),
     // A function, for what it returns.
     ("error_for_auth", || {
         format!("{:?}", error_for_auth(failed()).unwrap_err())
@@ -159,6 +169,11 @@ fn credentials() -> Credentials {
 
 fn token() -> Token {
     Token::new(TOKEN, Duration::from_secs(900)).unwrap()
+}
+
+/// A password that is the secret, too.
+fn shared() -> SharedTokens {
+    SharedTokens::redis(format!("redis://:{SECRET}@cache.internal")).unwrap()
 }
 
 /// A layer that has its token.

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 
-use super::describe;
+use super::script::describe;
 use crate::shared_tokens::store::StoreError;
 use crate::{Error, ErrorKind};
 

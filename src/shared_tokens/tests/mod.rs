@@ -14,6 +14,7 @@ mod differential;
 mod endpoint;
 mod fleet;
 mod forgery;
+mod outage;
 mod probe;
 #[path = "../../../tests/support/redis_server.rs"]
 mod redis_server;

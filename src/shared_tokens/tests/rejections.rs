@@ -1,11 +1,13 @@
 //! Tokens that the API rejects, or a user invalidates.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::StatusCode;
 use tokio::time::{advance, sleep};
 
+use super::probe::Fate;
 use super::world::{World, keys};
 use crate::shared_tokens::memory::Value;
 
@@ -152,4 +154,53 @@ async fn a_forged_budget_delays_a_renewal_and_nothing_else() {
             assert!(seconds <= 30, "{budget}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_process_returns_to_a_token_that_it_saw_rejected_whatever_happens() {
+    let name = keys().names.token;
+    let mut rejections = 0;
+    for seed in 0..40 {
+        let world = World::new();
+        fastrand::seed(seed);
+        let fleet = world.processes(6);
+        for process in &fleet {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            process.store.set(move |_| match rng.u32(0..12) {
+                0 => Fate::Fails,
+                1 => Fate::AnswerLost,
+                2 => Fate::AnswerHangs,
+                3 => Fate::Late(Duration::from_millis(rng.u64(0..2000))),
+                _ => Fate::Done,
+            });
+        }
+        let mut rejected = vec![HashSet::new(); fleet.len()];
+        let mut last = vec![String::new(); fleet.len()];
+        let mut backup = None;
+        for round in 0..60 {
+            let all = fleet.iter().map(|process| process.request());
+            for (at, (status, token)) in join_all(all).await.into_iter().enumerate() {
+                let returned = token != last[at] && rejected[at].contains(&token);
+                assert!(!returned, "seed {seed}, round {round}: {token}");
+                if status == StatusCode::UNAUTHORIZED {
+                    rejected[at].insert(token.clone());
+                }
+                last[at] = token;
+            }
+            match fastrand::u32(0..8) {
+                0 => world.revoke(&last[fastrand::usize(0..last.len())]),
+                1 => backup = world.store.get(&name),
+                2 => {
+                    if let Some((value, left)) = backup.clone() {
+                        world.store.set(&name, value, left);
+                    }
+                }
+                3 => world.store.flush(),
+                _ => {}
+            }
+            sleep(Duration::from_millis(fastrand::u64(0..60_000))).await;
+        }
+        rejections += rejected.iter().map(HashSet::len).sum::<usize>();
+    }
+    assert!(rejections > 500, "{rejections}");
 }
