@@ -654,6 +654,22 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             Fetches(3),
         ],
     },
+    Scenario {
+        name: "a probe waits for the renewal under way, and no longer",
+        steps: &[
+            SendsAfter(0.1, 1),
+            Service(Errs(0.1)),
+            Rejects(1),
+            SendsAfter(0.1, 1),
+            Service(Issues(0.1, 100.0)),
+            Pass(1.5),
+            Sends(1),
+            Fetches(3),
+            // It sat out the second that a renewal may take.
+            Probes(0.1, Ok(2)),
+            Fetches(3),
+        ],
+    },
     // === Lost runtimes ===
     Scenario {
         name: "a renewal that is lost pauses those in the background for a second",

@@ -54,10 +54,15 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
         // Whoever probes is told what requests will see, as soon as they have
         // had the time to show that the token is good after all.
         let error = self.suspect_error(suspicion).or(hold);
-        match error.filter(|_| ask == Ask::Probe)? {
-            _ if now.mono < until => Some(Step::Wait { until }),
-            error => Some(Step::Fail(error)),
-        }
+        let error = error.filter(|_| ask == Ask::Probe)?;
+        Some(match &self.flight {
+            _ if until <= now.mono => Step::Fail(error),
+            Some(flight) => Step::Join {
+                flight: flight.clone(),
+                until: until.min(flight.deadline()),
+            },
+            None => Step::Wait { until },
+        })
     }
 
     fn suspect_error(&self, suspicion: &Suspicion) -> Option<E> {
