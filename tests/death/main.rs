@@ -15,7 +15,12 @@
 //! - a header inserted whether or not there is room, or a permit kept where there
 //!   is none: `a_request_without_room_for_the_header_…`
 //! - a waker's panic, or that of an error that is dropped, let through: `drops`
-#![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
 
 mod deadline;
 mod drops;

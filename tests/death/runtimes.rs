@@ -150,16 +150,15 @@ fn a_probe_that_moves_to_another_runtime_takes_its_timer_along() {
     let layer = layer(&tokens);
     let cache = layer.tokens();
     let (first, second) = (paused_runtime(), paused_runtime());
-    let mut probe = first.block_on(async {
+    let mut probe = Box::pin(cache.token());
+    first.block_on(async {
         let token = cache.token().await.unwrap();
         tokens.fail("down");
         cache.report_rejected(&token);
         settle().await;
         // The renewal has failed. The probe waits for a second for a request that
         // shows that the token is good all the same.
-        let mut probe = Box::pin(cache.token());
         assert!(poll_immediate(&mut probe).await.is_none());
-        probe
     });
     let error = second.block_on(within_a_minute(&mut probe)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TokenService);

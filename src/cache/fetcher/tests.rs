@@ -68,7 +68,7 @@ async fn a_clock_that_jumps_each_time_costs_one_more_exchange_and_not_a_third() 
 
 #[tokio::test(start_paused = true)]
 async fn a_jump_that_the_token_outlives_or_one_back_costs_nothing() {
-    // Not past the refresh point either.
+    // 500 s are not as far as the earliest refresh point.
     for jump in [&[500_i64] as Jumps, &[-3600], &[]] {
         let (value, exchanges) = fetch(900, jump).await;
         assert_eq!((value, exchanges), (Ok("t1".to_owned()), 1));
