@@ -84,13 +84,13 @@ impl Wait {
 
     /// What was asked for, now that a flight ended with `error`. `None` where
     /// the wait goes on.
-    fn after_failure(&self, error: Error) -> Option<Result<Usable<Token>, Error>> {
+    fn after_failure(&mut self, error: Error) -> Option<Result<Usable<Token>, Error>> {
         match self.cache.step(self.ask) {
             // There is a token all the same.
             Step::Send(usable) => Some(Ok(usable)),
             Step::Wait { .. } => None,
             // Nobody waits for a second flight.
-            Step::Join { .. } | Step::Claim | Step::Fail(_) => Some(Err(error)),
+            Step::Join { .. } | Step::Claim | Step::Fail(_) => Some(self.give_up(error)),
         }
     }
 

@@ -1,18 +1,20 @@
 //! A request that can't wait any longer for the renewal of a suspect token goes
 //! out with that token.
 //!
-//! Mutations caught: it fails in either case; it waits anew with nothing left of
-//! its budget, which never ends.
+//! Mutations caught: it fails in any of these cases; it waits anew with nothing
+//! left of its budget, which never ends.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-use crate::cache::core::{Ask, Step};
+use crate::cache::core::{Ask, Ending, Step};
+use crate::cache::wait::Budget;
 use crate::{BoxError, Credentials, Error, FiskilAuthLayer, Token, TokenRequest};
 
 /// A layer whose first token takes so long, and any other one for ever.
@@ -80,6 +82,27 @@ async fn a_request_whose_renewals_are_all_lost_is_sent_with_the_suspect_token() 
     let ((status, took), ()) = tokio::join!(send(&layer), lose);
     assert_eq!(status, StatusCode::UNAUTHORIZED);
     assert!(took < SECOND / 10, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_woken_by_a_failure_is_sent_with_the_token_that_is_suspect_again() {
+    let layer = layer(Duration::ZERO);
+    send(&layer).await;
+    let cache = layer.tokens();
+    let mut wait = cache.wait(Budget::MAX);
+    assert!((&mut wait).now_or_never().is_none());
+    let Step::Join { flight, .. } = cache.shared.step(Ask::Refresh) else {
+        panic!("no renewal is under way");
+    };
+    // The same token comes again, is cleared and rejected once more, before the
+    // request gets to see the end of the renewal that it waits for.
+    let usable = cache.shared.in_use().unwrap();
+    let again = Ending::Token(usable.token.clone(), cache.shared.clock.now());
+    cache.shared.complete(&flight, again);
+    cache.mark(&usable).accept();
+    cache.mark(&usable).reject();
+    let sent = (&mut wait).now_or_never().unwrap().unwrap();
+    assert_eq!(sent.generation, usable.generation);
 }
 
 const SECOND: Duration = Duration::from_secs(1);
