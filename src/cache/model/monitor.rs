@@ -236,8 +236,12 @@ impl Monitor {
         let held = self.book.held.as_mut();
         let held = held.filter(|_| self.book.generation == carried.generation);
         if let Some(held) = held {
-            held.suspicion
+            let cleared = held
+                .suspicion
                 .take_if(|suspicion| Some(suspicion.number) == carried.suspicion);
+            if cleared.is_some() {
+                self.waits.cleared(carried.generation);
+            }
         }
     }
 

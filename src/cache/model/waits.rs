@@ -18,6 +18,8 @@ pub(super) struct Wait {
     pub(super) lost: u32,
     who: Who,
     stage: Stage,
+    /// The token that was cleared while it waited, by its number.
+    cleared: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,7 @@ impl Waits {
             lost: 0,
             who,
             stage: Stage::Asking,
+            cleared: None,
         };
         self.waits.insert(id, wait);
     }
@@ -83,11 +86,20 @@ impl Waits {
         self.fetch_ended();
     }
 
+    /// The token of `generation`, which was suspect, is so no more.
+    pub(super) fn cleared(&mut self, generation: u32) {
+        for wait in self.waits.values_mut() {
+            if wait.stage != Stage::Asking {
+                wait.cleared = Some(generation);
+            }
+        }
+    }
+
     /// Those who were about to ask have asked, if that made them wait.
     pub(super) fn ask(&mut self, book: &Book, at: Ms) {
         for wait in self.waits.values_mut() {
             if wait.stage == Stage::Asking {
-                wait.stage = stage(wait.who, book, at).unwrap_or(Stage::Asking);
+                wait.stage = wait.next_stage(book, at).unwrap_or(Stage::Asking);
             }
         }
     }
@@ -105,7 +117,7 @@ impl Waits {
                         }
                         at = until;
                     }
-                    _ => match stage(wait.who, book, at) {
+                    _ => match wait.next_stage(book, at) {
                         Some(stage) => wait.stage = stage,
                         None => return Some("nobody waits who need not"),
                     },
@@ -120,6 +132,19 @@ impl Waits {
 }
 
 impl Wait {
+    /// Whether it has seen the token in use cleared: then that is good enough,
+    /// whatever the next suspicion is.
+    pub(super) fn trusts(&self, book: &Book) -> bool {
+        self.cleared == Some(book.generation)
+    }
+
+    fn next_stage(&self, book: &Book, at: Ms) -> Option<Stage> {
+        match self.who {
+            Who::Probe if self.trusts(book) => stage(Who::Request, book, at),
+            who => stage(who, book, at),
+        }
+    }
+
     /// Whether it can't go on.
     pub(super) fn is_over(&self, now: Ms) -> bool {
         now == self.since + DEADLINE || self.lost > 3
