@@ -34,6 +34,16 @@ async fn a_password_and_a_database_are_used() {
     assert!(format!("{keys:?}").contains("db3:keys="), "{keys:?}");
 }
 
+/// A process that ends with its test, however that ends.
+struct Ended(std::process::Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// As the operator's page has it.
 const ACL: &str = include_str!("../../src/docs/fleet.md");
 
@@ -193,12 +203,13 @@ async fn sentinels_lead_to_the_server_in_charge() {
         ),
     )
     .unwrap();
-    let mut sentinel = Command::new("redis-server")
+    let sentinel = Command::new("redis-server")
         .arg(&file)
         .arg("--sentinel")
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
+    let sentinel = Ended(sentinel);
 
     let master = || {
         let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).ok()?;
@@ -236,8 +247,7 @@ async fn sentinels_lead_to_the_server_in_charge() {
     let () = second.run("FLUSHALL");
     shares(make).await;
     assert_eq!(second.run::<u32>("DBSIZE"), 1);
-    sentinel.kill().unwrap();
-    sentinel.wait().unwrap();
+    drop(sentinel);
     std::fs::remove_dir_all(folder).unwrap();
 }
 
