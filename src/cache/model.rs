@@ -100,7 +100,8 @@ enum Answer {
 fn event() -> impl Strategy<Value = Event> {
     let span = prop_oneof![Just(0), 1..200_i64, 200..3000_i64, 3000..20_000_i64];
     let pass = prop_oneof![
-        3 => 1..1500_i64,
+        2 => 1..900_i64,
+        2 => 900..1500_i64,
         3 => 1500..15_000_i64,
         3 => 15_000..100_000_i64,
         1 => 100_000..400_000_i64
@@ -121,7 +122,7 @@ fn event() -> impl Strategy<Value = Event> {
     let back = || prop_oneof![3 => Just(0), 1 => 1..3_u32];
     prop_oneof![
         6 => pass.prop_map(Event::Pass),
-        1 => jump.prop_map(Event::WallClock),
+        2 => jump.prop_map(Event::WallClock),
         3 => answer().prop_map(Event::Answer),
         8 => (requests, patience.clone())
             .prop_map(|((count, latency, reply), patience)| {

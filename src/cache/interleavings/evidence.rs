@@ -70,6 +70,8 @@ fn a_cache_that_is_dropped_while_a_mark_reports_is_gone_afterwards() {
             }),
             thread::spawn(move || mark.renew()),
         ];
+        // Threads take turns where there is a lock: not before this one.
+        fresh(&cache);
         drop(cache);
         for report in reports {
             report.join().unwrap();

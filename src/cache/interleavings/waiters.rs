@@ -5,9 +5,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use super::world::{check, wait};
-use crate::ErrorKind;
 use crate::cache::core::{Ask, Outcome};
-use crate::cache::flight::Waiter;
+use crate::cache::flight::{Flight, Waiter};
+use crate::{Error, ErrorKind};
 
 #[test]
 fn whoever_waits_sees_the_fetch_end() {
@@ -54,15 +54,11 @@ fn a_waiter_that_is_dropped_at_the_end_leaves_nothing_and_costs_nobody_theirs() 
     check(|world| {
         let flight = world.claim(Ask::Request);
         let (waker, other) = (Arc::new(Ignored), world.spawn(wait));
+        let _ = poll_and_drop(flight.clone(), waker.clone());
+        assert_eq!(Arc::strong_count(&waker), 1, "its waker is kept");
         let dropped = {
             let (flight, waker) = (flight.clone(), waker.clone());
-            world.spawn(move |_| {
-                let mut waiter = Waiter::new(flight);
-                let waker = Waker::from(waker);
-                let polled = waiter.poll(&mut Context::from_waker(&waker));
-                drop(waiter);
-                polled
-            })
+            world.spawn(move |_| poll_and_drop(flight, waker))
         };
         world.bring(&flight, 1);
         let polled = dropped.join().unwrap();
@@ -92,6 +88,11 @@ fn a_fetch_that_is_overdue_and_ends_after_all_ends_once() {
         }
         assert!(flight.outcome().is_some());
     });
+}
+
+fn poll_and_drop(flight: Arc<Flight>, waker: Arc<Ignored>) -> Poll<Outcome<Error>> {
+    let mut waiter = Waiter::new(flight);
+    waiter.poll(&mut Context::from_waker(&Waker::from(waker)))
 }
 
 struct Ignored;

@@ -135,9 +135,10 @@ impl Monitor {
         self.rule(!invalidated, "an invalidated token is never sent");
         self.rule(current, "the token in use is the one that is sent");
         self.rule(is_alive, "an expired token is never sent");
-        let wait = self.waits.end(id);
+        // Nobody waits for a second fetch, nor beyond the deadline.
+        let has_waited = self.waits.end(id).is_over(now) || self.book.failed.at == now;
         self.rule(
-            !is_awaited || wait.is_over(now),
+            !is_awaited || has_waited,
             "a rejected token awaits its renewal",
         );
         self.rule(is_renewed, "what is due is renewed when a request is sent");

@@ -98,7 +98,7 @@ impl Waits {
     /// Those who were about to ask have asked, if that made them wait.
     pub(super) fn ask(&mut self, book: &Book, at: Ms) {
         for wait in self.waits.values_mut() {
-            if wait.stage == Stage::Asking {
+            if wait.stage.until().is_none_or(|until| until <= at) {
                 wait.stage = wait.next_stage(book, at).unwrap_or(Stage::Asking);
             }
         }
@@ -110,14 +110,10 @@ impl Waits {
         for wait in self.waits.values_mut() {
             let mut at = from;
             loop {
-                match wait.stage {
-                    Stage::Joined(until) | Stage::Paused(until) if until > at => {
-                        if until >= to {
-                            break;
-                        }
-                        at = until;
-                    }
-                    _ => match wait.next_stage(book, at) {
+                match wait.stage.until().filter(|until| *until > at) {
+                    Some(until) if until >= to => break,
+                    Some(until) => at = until,
+                    None => match wait.next_stage(book, at) {
                         Some(stage) => wait.stage = stage,
                         None => return Some("nobody waits who need not"),
                     },
@@ -128,6 +124,15 @@ impl Waits {
             }
         }
         None
+    }
+}
+
+impl Stage {
+    fn until(self) -> Option<Ms> {
+        match self {
+            Self::Asking => None,
+            Self::Joined(until) | Self::Paused(until) => Some(until),
+        }
     }
 }
 
@@ -178,12 +183,12 @@ fn probe_stage(book: &Book, suspicion: &Suspicion, at: Ms) -> Option<Stage> {
     let claimed = book.flight.as_ref().map(|flight| flight.claimed);
     let until = suspicion.since.max(claimed.unwrap_or_default()) + 1000;
     (at < until).then_some(())?;
-    let is_open = suspicion.failed.is_none();
-    if is_open && suspicion.due <= at && claimed.is_some() {
-        return Some(Stage::Joined(until));
-    }
     let is_held = at < book.latest || at < book.short_lives;
-    (!is_open || is_held).then_some(Stage::Paused(until))
+    let is_doubtful = suspicion.failed.is_some() || is_held;
+    match claimed {
+        Some(_) => (is_doubtful || suspicion.due <= at).then_some(Stage::Joined(until)),
+        None => is_doubtful.then_some(Stage::Paused(until)),
+    }
 }
 
 /// A fetch may take so long, and so may a wait.
