@@ -1,6 +1,6 @@
 //! Which requests may carry the token.
 
-use http::uri::Scheme;
+use http::uri::{Authority, Scheme};
 use http::{Method, Request, Uri};
 
 use crate::origin::{self, Origin};
@@ -47,6 +47,7 @@ impl Scope {
     }
 
     /// The URI decides; the `Host` header is not consulted.
+    #[inline]
     pub(crate) fn judge<B>(&self, request: &Request<B>) -> Pass {
         if *request.method() == Method::CONNECT {
             return Pass::Untouched;
@@ -54,14 +55,14 @@ impl Scope {
         if self.inbound {
             return Pass::WithToken;
         }
-        self.judge_uri(request.uri())
+        match request.uri().authority() {
+            // The transport beneath adds the origin: axum, tonic.
+            None => Pass::WithToken,
+            Some(authority) => self.judge_origin(request.uri(), authority),
+        }
     }
 
-    fn judge_uri(&self, uri: &Uri) -> Pass {
-        let Some(authority) = uri.authority() else {
-            // The transport beneath adds the origin: axum, tonic.
-            return Pass::WithToken;
-        };
+    fn judge_origin(&self, uri: &Uri, authority: &Authority) -> Pass {
         let Some(scheme) = uri.scheme() else {
             return Pass::Untouched;
         };

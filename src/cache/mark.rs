@@ -26,6 +26,7 @@ impl Mark {
 
     /// Whether the token was suspect when the request was sent: then a success
     /// is evidence.
+    #[inline]
     pub(crate) fn is_suspect(&self) -> bool {
         self.suspect.is_some()
     }
