@@ -6,13 +6,14 @@
 //! it.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::shared::Shared;
 
 /// The number of a cache, given to no other one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct CacheId(u32);
+pub(super) struct CacheId(NonZeroU32);
 
 /// Its entry in the table, for as long as it lives.
 #[derive(Debug)]
@@ -22,14 +23,14 @@ pub(super) struct Entry {
 
 struct Table {
     caches: BTreeMap<CacheId, Weak<Shared>>,
-    next: u32,
+    next: NonZeroU32,
 }
 
 impl Entry {
     pub(super) fn new(cache: Weak<Shared>) -> Self {
         let mut table = lock();
         let id = CacheId(table.next);
-        table.next = table.next.wrapping_add(1);
+        table.next = table.next.checked_add(1).unwrap_or(NonZeroU32::MIN);
         table.caches.insert(id, cache);
         Self { id }
     }
@@ -56,5 +57,5 @@ fn lock() -> MutexGuard<'static, Table> {
 
 static TABLE: Mutex<Table> = Mutex::new(Table {
     caches: BTreeMap::new(),
-    next: 1,
+    next: NonZeroU32::MIN,
 });
