@@ -161,11 +161,11 @@ where
             carried.mark.renew();
         }
     }
-    let response = ready!(response.poll(cx))?;
-    Poll::Ready(Ok(match carried {
-        Some(carried) => response::judge(response, *carried),
-        None => response.map(ResponseBody::new),
-    }))
+    let mut response = ready!(response.poll(cx))?.map(ResponseBody::new);
+    if let Some(carried) = carried {
+        response::judge(&mut response, *carried);
+    }
+    Poll::Ready(Ok(response))
 }
 
 impl<S, F, B> Phase<S, F, B> {

@@ -32,40 +32,32 @@ enum Judgement {
     Nothing,
 }
 
-/// Passes the inner service's answer on, and tells the cache what it says of the
-/// token that the request carried.
+/// Tells the cache what an answer says of the token that the request carried.
 #[inline]
-pub(crate) fn judge<B>(response: Response<B>, carried: Carried) -> Response<ResponseBody<B>> {
-    let status = response.status();
+pub(crate) fn judge<B>(response: &mut Response<ResponseBody<B>>, carried: Carried) {
     let is_plain = carried.protocol == Protocol::Http && !carried.mark.is_suspect();
-    if is_plain && status != StatusCode::UNAUTHORIZED {
-        return response.map(ResponseBody::new);
+    if !is_plain || response.status() == StatusCode::UNAUTHORIZED {
+        judge_closely(response, carried);
     }
-    judge_closely(response, carried)
 }
 
-fn judge_closely<B>(response: Response<B>, carried: Carried) -> Response<ResponseBody<B>> {
+#[cold]
+fn judge_closely<B>(response: &mut Response<ResponseBody<B>>, carried: Carried) {
     let mark = carried.mark;
-    match judgement(&response, carried.protocol) {
+    match judgement(response, carried.protocol) {
         Judgement::Rejected => {
             let resend = mark.reject();
-            let mut response = response.map(ResponseBody::new);
             response.extensions_mut().insert(Rejected { resend });
-            response
         }
         Judgement::Open => {
             mark.accept();
-            let mut response = response.map(|body| ResponseBody::watched(body, mark));
+            response.body_mut().watch(mark);
             if carried.before == Before::Something {
                 response.extensions_mut().insert(Watched);
             }
-            response
         }
-        Judgement::Accepted => {
-            mark.accept();
-            response.map(ResponseBody::new)
-        }
-        Judgement::Nothing => response.map(ResponseBody::new),
+        Judgement::Accepted => mark.accept(),
+        Judgement::Nothing => {}
     }
 }
 
