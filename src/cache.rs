@@ -39,8 +39,7 @@ use tower_service::Service;
 use self::core::{Ask, Step};
 pub(crate) use self::core::{Renewal, Resend, Usable};
 use self::fetcher::Fetcher;
-pub(crate) use self::mark::Mark;
-pub(crate) use self::shards::Shard;
+pub(crate) use self::mark::{Bearer, Mark};
 use self::shared::Shared;
 pub use self::status::Status;
 pub(crate) use self::wait::{Budget, Wait};
@@ -132,11 +131,20 @@ impl TokenCache {
         self.shared.status()
     }
 
-    /// What `take` makes of the token, if that may be sent with no further
-    /// thought: the hot path.
+    /// The token, if it may be sent with no further thought: the hot path.
     #[inline]
-    pub(crate) fn fresh<R>(&self, take: impl FnOnce(&Shard) -> R) -> Option<R> {
-        self.shared.fresh(take)
+    pub(crate) fn fresh(&self) -> Option<Bearer> {
+        self.shared.fresh()
+    }
+
+    /// The token, if it may be sent without waiting: the slow path.
+    pub(crate) fn bearer(&self) -> Option<Bearer> {
+        let usable = self.usable()?;
+        Some(Bearer {
+            header: usable.token.header_value().clone(),
+            mark: self.shared.mark(&usable),
+            renewal: usable.renewal,
+        })
     }
 
     /// The token that may be sent without waiting: the slow path.

@@ -209,20 +209,16 @@ where
     /// Sends the request, with whatever token is the one in use by now. `None` if
     /// there is none any more.
     fn send(&mut self) -> Option<Phase<S, S::Future, B>> {
-        let usable = self.tokens.usable()?;
+        let bearer = self.tokens.bearer()?;
         #[expect(clippy::expect_used, reason = "the contract of `Future`")]
         let mut request = self.request.take().expect("polled after it was ready");
-        let header = usable.token.header_value().clone();
-        let mark = self.tokens.mark(&usable);
-        Some(
-            match Carried::by(&mut request, header, mark, usable.renewal) {
-                Ok(carried) => Phase::Sent {
-                    response: self.inner.call(request),
-                    carried: Some(carried),
-                },
-                Err(full) => Phase::failed(full.into(), Protocol::of(request.headers())),
+        Some(match Carried::by(&mut request, bearer) {
+            Ok(carried) => Phase::Sent {
+                response: self.inner.call(request),
+                carried: Some(carried),
             },
-        )
+            Err(full) => Phase::failed(full.into(), Protocol::of(request.headers())),
+        })
     }
 
     fn fail(&self, error: Error) -> Phase<S, S::Future, B> {

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::body::ResponseBody;
-use crate::cache::{Renewal, TokenCache};
+use crate::cache::TokenCache;
 use crate::carried::Carried;
 use crate::future::ResponseFuture;
 use crate::grpc::Protocol;
@@ -63,25 +63,15 @@ where
             }
         }
         let tokens = &self.auth.tokens;
-        let fresh = tokens.fresh(|shard| {
-            let header = shard.header().clone();
-            Carried::by(&mut request, header, shard.mark(), Renewal::NotDue)
-        });
-        let usable = || {
-            let usable = tokens.usable()?;
-            let header = usable.token.header_value().clone();
-            let mark = tokens.mark(&usable);
-            Some(Carried::by(&mut request, header, mark, usable.renewal))
+        let Some(bearer) = tokens.fresh().or_else(|| tokens.bearer()) else {
+            let inner = self.release_readiness();
+            return ResponseFuture::waiting(inner, request, &self.auth.tokens);
         };
-        match fresh.or_else(usable) {
-            Some(Ok(carried)) => ResponseFuture::sent(self.inner.call(request), carried),
-            Some(Err(full)) => {
+        match Carried::by(&mut request, bearer) {
+            Ok(carried) => ResponseFuture::sent(self.inner.call(request), carried),
+            Err(full) => {
                 self.release_readiness();
                 ResponseFuture::failed(full.into(), Protocol::of(request.headers()))
-            }
-            None => {
-                let inner = self.release_readiness();
-                ResponseFuture::waiting(inner, request, &self.auth.tokens)
             }
         }
     }

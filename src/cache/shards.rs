@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use http::HeaderValue;
 
 use super::clock::Clock;
-use super::mark::Mark;
+use super::core::Renewal;
+use super::mark::{Bearer, Mark};
 use super::sync::{AtomicU64, Ordering, Slot};
 use crate::Token;
 
@@ -15,7 +16,7 @@ use crate::Token;
 /// no two shards' reference counts share a cache line: processors fetch two of
 /// 64 bytes at once.
 #[repr(align(128))]
-pub(crate) struct Shard {
+pub(super) struct Shard {
     header: HeaderValue,
     mark: Mark,
     fresh_until: Arc<AtomicU64>,
@@ -23,14 +24,12 @@ pub(crate) struct Shard {
 
 impl Shard {
     #[inline]
-    pub(crate) fn header(&self) -> &HeaderValue {
-        &self.header
-    }
-
-    /// What a request that carries it remembers.
-    #[inline]
-    pub(crate) fn mark(&self) -> Mark {
-        self.mark
+    fn bearer(&self) -> Bearer {
+        Bearer {
+            header: self.header.clone(),
+            mark: self.mark,
+            renewal: Renewal::NotDue,
+        }
     }
 
     /// Whether it may be sent with no further thought.
@@ -93,15 +92,14 @@ pub(super) struct Published {
 }
 
 impl Published {
-    /// What `take` makes of this thread's shard, if that may be sent without
-    /// asking.
+    /// This thread's shard, if that may be sent without asking.
     #[inline]
-    pub(super) fn fresh<R>(&self, clock: &Clock, take: impl FnOnce(&Shard) -> R) -> Option<R> {
+    pub(super) fn fresh(&self, clock: &Clock) -> Option<Bearer> {
         // The limit sits on the token itself, so that the limit of one is never
         // applied to another that is being published meanwhile.
         self.slots.get(own_shard())?.with(|shard| {
             let shard = shard.filter(|shard| shard.is_fresh(clock))?;
-            Some(take(shard))
+            Some(shard.bearer())
         })
     }
 

@@ -16,11 +16,11 @@ use super::core::{
 };
 use super::fetcher::Fetcher;
 use super::flight::Flight;
-use super::mark::Mark;
+use super::mark::{Bearer, Mark};
 use super::panics;
 use super::registry::Entry;
 use super::report::{self, Report};
-use super::shards::{Published, Shard, Shards};
+use super::shards::{Published, Shards};
 use super::sync::{Mutex, MutexGuard};
 use crate::{Error, Token};
 
@@ -59,11 +59,10 @@ impl Shared {
         })
     }
 
-    /// The hot path: what `take` makes of the token, if that may be sent with no
-    /// further thought.
+    /// The token, if it may be sent with no further thought: the hot path.
     #[inline]
-    pub(super) fn fresh<R>(&self, take: impl FnOnce(&Shard) -> R) -> Option<R> {
-        self.published.fresh(&self.clock, take)
+    pub(super) fn fresh(&self) -> Option<Bearer> {
+        self.published.fresh(&self.clock)
     }
 
     /// What whoever asks does next. An overdue flight must have been
