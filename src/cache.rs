@@ -36,10 +36,12 @@ use std::sync::Arc;
 
 use tower_service::Service;
 
+use self::core::Usable;
 use self::core::{Ask, Step};
-pub(crate) use self::core::{Renewal, Resend, Usable};
+pub(crate) use self::core::{Renewal, Resend};
 use self::fetcher::Fetcher;
 pub(crate) use self::mark::{Bearer, Mark};
+pub(crate) use self::shards::Own;
 use self::shared::Shared;
 pub use self::status::Status;
 pub(crate) use self::wait::{Budget, Wait};
@@ -133,11 +135,12 @@ impl TokenCache {
 
     /// The token, if it may be sent with no further thought: the hot path.
     #[inline]
-    pub(crate) fn fresh(&self) -> Option<Bearer> {
-        self.shared.fresh()
+    pub(crate) fn fresh(&self, own: &mut Own) -> Option<Bearer> {
+        self.shared.fresh(own)
     }
 
     /// The token, if it may be sent without waiting: the slow path.
+    #[cold]
     pub(crate) fn bearer(&self) -> Option<Bearer> {
         let usable = self.usable()?;
         Some(Bearer {
@@ -147,8 +150,8 @@ impl TokenCache {
         })
     }
 
-    /// The token that may be sent without waiting: the slow path.
-    pub(crate) fn usable(&self) -> Option<Usable<Token>> {
+    /// The token that may be sent without waiting.
+    fn usable(&self) -> Option<Usable<Token>> {
         self.shared.end_overdue();
         let step = self.shared.step(Ask::Request);
         self.shared.publish_limit();
@@ -156,11 +159,6 @@ impl TokenCache {
             Step::Send(usable) => Some(usable),
             _ => None,
         }
-    }
-
-    /// What a request remembers that carries this token.
-    pub(crate) fn mark(&self, usable: &Usable<Token>) -> Mark {
-        self.shared.mark(usable)
     }
 
     /// A request's wait for a token, within what is left of its budget.

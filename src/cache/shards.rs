@@ -16,7 +16,7 @@ use crate::Token;
 /// no two shards' reference counts share a cache line: processors fetch two of
 /// 64 bytes at once.
 #[repr(align(128))]
-pub(super) struct Shard {
+pub(crate) struct Shard {
     header: HeaderValue,
     mark: Mark,
     fresh_until: Arc<AtomicU64>,
@@ -24,7 +24,7 @@ pub(super) struct Shard {
 
 impl Shard {
     #[inline]
-    fn bearer(&self) -> Bearer {
+    pub(super) fn bearer(&self) -> Bearer {
         Bearer {
             header: self.header.clone(),
             mark: self.mark,
@@ -93,13 +93,13 @@ pub(super) struct Published {
 
 impl Published {
     /// This thread's shard, if that may be sent without asking.
-    #[inline]
-    pub(super) fn fresh(&self, clock: &Clock) -> Option<Bearer> {
+    pub(super) fn fresh(&self, clock: &Clock, own: &mut Own) -> Option<Bearer> {
         // The limit sits on the token itself, so that the limit of one is never
         // applied to another that is being published meanwhile.
         self.slots.get(own_shard())?.with(|shard| {
-            let shard = shard.filter(|shard| shard.is_fresh(clock))?;
-            Some(shard.bearer())
+            let shard = shard.filter(|shard| shard.is_fresh(clock));
+            own.replace(shard);
+            Some(shard?.bearer())
         })
     }
 
@@ -107,6 +107,25 @@ impl Published {
         for (index, slot) in self.slots.iter().enumerate() {
             slot.store(shards.and_then(|shards| shards.shards.get(index)).cloned());
         }
+    }
+}
+
+/// The shard that one service holds on to, which spares it the search. Only from
+/// its second call on: where each request has a service of its own, as in axum,
+/// it would be taken and given back for nothing.
+#[derive(Debug)]
+pub(crate) enum Own {
+    Uncalled,
+    Called,
+    Holding(Arc<Shard>),
+}
+
+impl Own {
+    fn replace(&mut self, shard: Option<&Arc<Shard>>) {
+        *self = match (&self, shard) {
+            (Self::Uncalled, _) | (_, None) => Self::Called,
+            (_, Some(shard)) => Self::Holding(shard.clone()),
+        };
     }
 }
 

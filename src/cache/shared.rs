@@ -20,7 +20,7 @@ use super::mark::{Bearer, Mark};
 use super::panics;
 use super::registry::Entry;
 use super::report::{self, Report};
-use super::shards::{Published, Shards};
+use super::shards::{Own, Published, Shards};
 use super::sync::{Mutex, MutexGuard};
 use crate::{Error, Token};
 
@@ -61,8 +61,11 @@ impl Shared {
 
     /// The token, if it may be sent with no further thought: the hot path.
     #[inline]
-    pub(super) fn fresh(&self) -> Option<Bearer> {
-        self.published.fresh(&self.clock)
+    pub(super) fn fresh(&self, own: &mut Own) -> Option<Bearer> {
+        match own {
+            Own::Holding(shard) if shard.is_fresh(&self.clock) => Some(shard.bearer()),
+            _ => self.published.fresh(&self.clock, own),
+        }
     }
 
     /// What whoever asks does next. An overdue flight must have been
