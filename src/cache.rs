@@ -133,15 +133,21 @@ impl TokenCache {
         self.shared.status()
     }
 
-    /// The token, if it may be sent with no further thought: the hot path.
+    /// The token, if it may be sent without waiting.
     #[inline]
-    pub(crate) fn fresh(&self, own: &mut Own) -> Option<Bearer> {
-        self.shared.fresh(own)
+    pub(crate) fn bearer(&self, own: &mut Own) -> Option<Bearer> {
+        match self.shared.fresh_own(own) {
+            Some(bearer) => Some(bearer),
+            None => self.find_bearer(own),
+        }
     }
 
-    /// The token, if it may be sent without waiting: the slow path.
-    #[cold]
-    pub(crate) fn bearer(&self) -> Option<Bearer> {
+    fn find_bearer(&self, own: &mut Own) -> Option<Bearer> {
+        self.shared.fresh(own).or_else(|| self.decided_bearer())
+    }
+
+    /// The same, when its freshness has passed, or nobody has looked.
+    pub(crate) fn decided_bearer(&self) -> Option<Bearer> {
         let usable = self.usable()?;
         Some(Bearer {
             header: usable.token.header_value().clone(),

@@ -209,7 +209,7 @@ where
     /// Sends the request, with whatever token is the one in use by now. `None` if
     /// there is none any more.
     fn send(&mut self) -> Option<Phase<S, S::Future, B>> {
-        let bearer = self.tokens.bearer()?;
+        let bearer = self.tokens.decided_bearer()?;
         #[expect(clippy::expect_used, reason = "the contract of `Future`")]
         let mut request = self.request.take().expect("polled after it was ready");
         Some(match Carried::by(&mut request, bearer) {

@@ -67,7 +67,7 @@ where
             }
         }
         let tokens = &self.auth.tokens;
-        let Some(bearer) = tokens.fresh(&mut self.own).or_else(|| tokens.bearer()) else {
+        let Some(bearer) = tokens.bearer(&mut self.own) else {
             let inner = self.release_readiness();
             return ResponseFuture::waiting(inner, request, &self.auth.tokens);
         };

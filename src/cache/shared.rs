@@ -59,13 +59,17 @@ impl Shared {
         })
     }
 
-    /// The token, if it may be sent with no further thought: the hot path.
     #[inline]
-    pub(super) fn fresh(&self, own: &mut Own) -> Option<Bearer> {
+    pub(super) fn fresh_own(&self, own: &Own) -> Option<Bearer> {
         match own {
             Own::Holding(shard) if shard.is_fresh(&self.clock) => Some(shard.bearer()),
-            _ => self.published.fresh(&self.clock, own),
+            _ => None,
         }
+    }
+
+    /// The token, if it may be sent with no further thought: the hot path.
+    pub(super) fn fresh(&self, own: &mut Own) -> Option<Bearer> {
+        self.published.fresh(&self.clock, own)
     }
 
     /// What whoever asks does next. An overdue flight must have been
