@@ -36,9 +36,8 @@ use std::sync::Arc;
 
 use tower_service::Service;
 
-use self::core::Usable;
 use self::core::{Ask, Step};
-pub(crate) use self::core::{Renewal, Resend};
+pub(crate) use self::core::{Renewal, Resend, Usable};
 use self::fetcher::Fetcher;
 pub(crate) use self::mark::{Bearer, Mark};
 pub(crate) use self::shards::Own;
@@ -133,7 +132,7 @@ impl TokenCache {
         self.shared.status()
     }
 
-    /// The token, if it may be sent without waiting.
+    /// The token for a request, if it may be sent without waiting.
     #[inline]
     pub(crate) fn bearer(&self, own: &mut Own) -> Option<Bearer> {
         match self.shared.fresh_own(own) {
@@ -143,21 +142,21 @@ impl TokenCache {
     }
 
     fn find_bearer(&self, own: &mut Own) -> Option<Bearer> {
-        self.shared.fresh(own).or_else(|| self.decided_bearer())
+        let fresh = self.shared.fresh(own);
+        fresh.or_else(|| Some(self.bearer_of(&self.usable()?)))
     }
 
-    /// The same, when its freshness has passed, or nobody has looked.
-    pub(crate) fn decided_bearer(&self) -> Option<Bearer> {
-        let usable = self.usable()?;
-        Some(Bearer {
+    /// This token, for a request.
+    pub(crate) fn bearer_of(&self, usable: &Usable<Token>) -> Bearer {
+        Bearer {
             header: usable.token.header_value().clone(),
-            mark: self.shared.mark(&usable),
+            mark: self.mark(usable),
             renewal: usable.renewal,
-        })
+        }
     }
 
-    /// The token that may be sent without waiting.
-    fn usable(&self) -> Option<Usable<Token>> {
+    /// The token that may be sent without waiting: the slow path.
+    pub(crate) fn usable(&self) -> Option<Usable<Token>> {
         self.shared.end_overdue();
         let step = self.shared.step(Ask::Request);
         self.shared.publish_limit();
@@ -165,6 +164,11 @@ impl TokenCache {
             Step::Send(usable) => Some(usable),
             _ => None,
         }
+    }
+
+    /// What a request remembers that carries this token.
+    pub(crate) fn mark(&self, usable: &Usable<Token>) -> Mark {
+        self.shared.mark(usable)
     }
 
     /// A request's wait for a token, within what is left of its budget.

@@ -209,16 +209,18 @@ where
     /// Sends the request, with whatever token is the one in use by now. `None` if
     /// there is none any more.
     fn send(&mut self) -> Option<Phase<S, S::Future, B>> {
-        let bearer = self.tokens.decided_bearer()?;
+        let usable = self.tokens.usable()?;
         #[expect(clippy::expect_used, reason = "the contract of `Future`")]
         let mut request = self.request.take().expect("polled after it was ready");
-        Some(match Carried::by(&mut request, bearer) {
-            Ok(carried) => Phase::Sent {
-                response: self.inner.call(request),
-                carried: Some(carried),
+        Some(
+            match Carried::by(&mut request, self.tokens.bearer_of(&usable)) {
+                Ok(carried) => Phase::Sent {
+                    response: self.inner.call(request),
+                    carried: Some(carried),
+                },
+                Err(full) => Phase::failed(full.into(), Protocol::of(request.headers())),
             },
-            Err(full) => Phase::failed(full.into(), Protocol::of(request.headers())),
-        })
+        )
     }
 
     fn fail(&self, error: Error) -> Phase<S, S::Future, B> {

@@ -24,7 +24,7 @@ pub(crate) struct Shard {
 
 impl Shard {
     #[inline]
-    pub(super) fn bearer(&self) -> Bearer {
+    fn bearer(&self) -> Bearer {
         Bearer {
             header: self.header.clone(),
             mark: self.mark,
@@ -92,11 +92,12 @@ pub(super) struct Published {
 }
 
 impl Published {
-    /// This thread's shard, if that may be sent without asking.
+    /// The token, if it may be sent without asking, from this thread's shard. The
+    /// caller's `own` is that shard from then on.
     pub(super) fn fresh(&self, clock: &Clock, own: &mut Own) -> Option<Bearer> {
         // The limit sits on the token itself, so that the limit of one is never
         // applied to another that is being published meanwhile.
-        self.slots.get(own_shard())?.with(|shard| {
+        self.slots.get(of_this_thread())?.with(|shard| {
             let shard = shard.filter(|shard| shard.is_fresh(clock));
             own.replace(shard);
             Some(shard?.bearer())
@@ -121,6 +122,15 @@ pub(crate) enum Own {
 }
 
 impl Own {
+    /// The token, if this service holds on to it and it may be sent without asking.
+    #[inline]
+    pub(super) fn fresh(&self, clock: &Clock) -> Option<Bearer> {
+        match self {
+            Self::Holding(shard) if shard.is_fresh(clock) => Some(shard.bearer()),
+            _ => None,
+        }
+    }
+
     fn replace(&mut self, shard: Option<&Arc<Shard>>) {
         *self = match (&self, shard) {
             (Self::Uncalled, _) | (_, None) => Self::Called,
@@ -131,7 +141,7 @@ impl Own {
 
 /// Which shard this thread uses. Threads take turns.
 #[inline]
-fn own_shard() -> usize {
+fn of_this_thread() -> usize {
     thread_local! {
         static OWN: usize = NEXT.fetch_add(1, Relaxed) % COUNT;
     }

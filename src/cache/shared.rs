@@ -59,15 +59,14 @@ impl Shared {
         })
     }
 
+    /// The token that a service holds on to, if it may be sent with no further
+    /// thought: the hot path.
     #[inline]
     pub(super) fn fresh_own(&self, own: &Own) -> Option<Bearer> {
-        match own {
-            Own::Holding(shard) if shard.is_fresh(&self.clock) => Some(shard.bearer()),
-            _ => None,
-        }
+        own.fresh(&self.clock)
     }
 
-    /// The token, if it may be sent with no further thought: the hot path.
+    /// The token, if it may be sent with no further thought. `own` holds on to it.
     pub(super) fn fresh(&self, own: &mut Own) -> Option<Bearer> {
         self.published.fresh(&self.clock, own)
     }

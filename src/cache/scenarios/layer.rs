@@ -73,7 +73,7 @@ async fn run(scenario: &Scenario) {
             Step::Accepts(number) => {
                 let usable = cache.usable().unwrap_or_else(|| panic!("{context}"));
                 assert_eq!(usable.token.value(), number.to_string(), "{context}");
-                cache.shared.mark(&usable).accept();
+                cache.mark(&usable).accept();
             }
             Step::Suspect(suspect) => assert_eq!(cache.status().suspect, suspect, "{context}"),
             Step::Loses => {
@@ -153,7 +153,7 @@ async fn exchange(service: Arc<Mutex<TokenService>>) -> Result<Token, Error> {
 /// The token that a request would carry now, and what it would remember of it.
 fn in_use(cache: &TokenCache) -> Option<(Token, Mark)> {
     let usable = cache.usable()?;
-    let mark = cache.shared.mark(&usable);
+    let mark = cache.mark(&usable);
     Some((usable.token, mark))
 }
 
