@@ -135,6 +135,7 @@ impl TokenCache {
     /// The token for a request, if it may be sent without waiting.
     #[inline]
     pub(crate) fn bearer(&self, own: &mut Own) -> Option<Bearer> {
+        // `or_else` would move it once more.
         match self.shared.fresh_own(own) {
             Some(bearer) => Some(bearer),
             None => self.find_bearer(own),

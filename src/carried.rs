@@ -35,20 +35,22 @@ impl Carried {
     /// [`Full`] if the request has as many headers as it can.
     #[inline]
     pub(crate) fn by<B>(request: &mut Request<B>, bearer: Bearer) -> Result<Self, Full> {
+        let Bearer {
+            header,
+            mark,
+            renewal,
+        } = bearer;
         let protocol = Protocol::of(request.headers());
-        let before = match request
-            .headers_mut()
-            .try_insert(AUTHORIZATION, bearer.header)
-        {
+        let before = match request.headers_mut().try_insert(AUTHORIZATION, header) {
             Ok(None) => Before::Nothing,
             Ok(Some(_)) => Before::Something,
             Err(_) => return Err(Full),
         };
         Ok(Self {
-            mark: bearer.mark,
+            mark,
             protocol,
             before,
-            renewal: bearer.renewal,
+            renewal,
         })
     }
 }

@@ -41,7 +41,6 @@ pub(crate) fn judge<B>(response: &mut Response<ResponseBody<B>>, carried: Carrie
     }
 }
 
-#[cold]
 fn judge_closely<B>(response: &mut Response<ResponseBody<B>>, carried: Carried) {
     let mark = carried.mark;
     match judgement(response, carried.protocol) {
