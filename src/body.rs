@@ -32,12 +32,9 @@ impl<B> ResponseBody<B> {
         }
     }
 
-    /// A body whose trailers may reject the token of `mark`.
-    pub(crate) fn watched(inner: B, mark: Mark) -> Self {
-        Self {
-            inner: Some(inner),
-            watched: Some(mark),
-        }
+    /// Looks in its trailers for a rejection of the token of `mark`.
+    pub(crate) fn watch(&mut self, mark: Mark) {
+        self.watched = Some(mark);
     }
 }
 

@@ -48,8 +48,8 @@ pub(crate) use self::core::{Renewal, Resend, Usable};
 #[cfg(feature = "redis")]
 pub(crate) use self::core::{lifetime_for, usable_for, wait_after};
 use self::fetcher::Fetcher;
-pub(crate) use self::mark::Mark;
-pub(crate) use self::shards::Shard;
+pub(crate) use self::mark::{Bearer, Mark};
+pub(crate) use self::shards::Own;
 use self::shared::Shared;
 pub use self::status::Status;
 pub(crate) use self::wait::{Budget, Wait};
@@ -145,11 +145,28 @@ impl TokenCache {
         self.shared.status()
     }
 
-    /// What `take` makes of the token, if that may be sent with no further
-    /// thought: the hot path.
+    /// The token for a request, if it may be sent without waiting.
     #[inline]
-    pub(crate) fn fresh<R>(&self, take: impl FnOnce(&Shard) -> R) -> Option<R> {
-        self.shared.fresh(take)
+    pub(crate) fn bearer(&self, own: &mut Own) -> Option<Bearer> {
+        // `or_else` would move it once more.
+        match self.shared.fresh_own(own) {
+            Some(bearer) => Some(bearer),
+            None => self.find_bearer(own),
+        }
+    }
+
+    fn find_bearer(&self, own: &mut Own) -> Option<Bearer> {
+        let fresh = self.shared.fresh(own);
+        fresh.or_else(|| Some(self.bearer_of(&self.usable()?)))
+    }
+
+    /// This token, for a request.
+    pub(crate) fn bearer_of(&self, usable: &Usable<Token>) -> Bearer {
+        Bearer {
+            header: usable.token.header_value().clone(),
+            mark: self.mark(usable),
+            renewal: usable.renewal,
+        }
     }
 
     /// The token that may be sent without waiting: the slow path.

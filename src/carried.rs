@@ -1,10 +1,10 @@
 //! How a request is given the token, and what is remembered of it until its
 //! answer comes.
 
+use http::Request;
 use http::header::AUTHORIZATION;
-use http::{HeaderValue, Request};
 
-use crate::cache::{Mark, Renewal};
+use crate::cache::{Bearer, Mark, Renewal};
 use crate::grpc::Protocol;
 use crate::{Error, ErrorKind};
 
@@ -36,12 +36,12 @@ impl Carried {
     ///
     /// [`Full`] if the request has as many headers as it can.
     #[inline]
-    pub(crate) fn by<B>(
-        request: &mut Request<B>,
-        header: HeaderValue,
-        mark: Mark,
-        renewal: Renewal,
-    ) -> Result<Self, Full> {
+    pub(crate) fn by<B>(request: &mut Request<B>, bearer: Bearer) -> Result<Self, Full> {
+        let Bearer {
+            header,
+            mark,
+            renewal,
+        } = bearer;
         let protocol = Protocol::of(request.headers());
         let before = match request.headers_mut().try_insert(AUTHORIZATION, header) {
             Ok(Some(replaced)) if replaced.is_sensitive() => Before::PerhapsOurs,

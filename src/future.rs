@@ -115,32 +115,57 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut phase = self.project().phase;
-        loop {
-            let next = match phase.as_mut().project() {
-                PhaseProj::Waiting { waiting } => ready!(waiting.poll_next(cx))?,
-                PhaseProj::Sent { response, carried } => {
-                    if let Some(carried) = carried {
-                        // In `poll`, since a future that is never polled must not
-                        // leave a claim behind.
-                        if mem::replace(&mut carried.renewal, Renewal::NotDue) == Renewal::Due {
-                            carried.mark.renew();
-                        }
-                    }
-                    let response = ready!(response.poll(cx))?;
-                    return Poll::Ready(Ok(match carried {
-                        Some(carried) => response::judge(response, *carried),
-                        None => response.map(ResponseBody::new),
-                    }));
-                }
-                PhaseProj::Failed { error, protocol } => {
-                    #[expect(clippy::expect_used, reason = "the contract of `Future`")]
-                    let error = error.take().expect("polled after it was ready");
-                    return Poll::Ready(Ok(response::from_error(error, *protocol)));
-                }
-            };
-            phase.set(next);
+        match phase.as_mut().project() {
+            PhaseProj::Sent { response, carried } => poll_sent(response, carried, cx),
+            _ => poll_unsent(phase, cx),
         }
     }
+}
+
+/// Apart from what nearly all requests go through: they are sent at once.
+#[cold]
+fn poll_unsent<S, B, R>(
+    mut phase: Pin<&mut Phase<S, S::Future, B>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Response<ResponseBody<R>>, S::Error>>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+{
+    loop {
+        let next = match phase.as_mut().project() {
+            PhaseProj::Waiting { waiting } => ready!(waiting.poll_next(cx))?,
+            PhaseProj::Sent { response, carried } => return poll_sent(response, carried, cx),
+            PhaseProj::Failed { error, protocol } => {
+                #[expect(clippy::expect_used, reason = "the contract of `Future`")]
+                let error = error.take().expect("polled after it was ready");
+                return Poll::Ready(Ok(response::from_error(error, *protocol)));
+            }
+        };
+        phase.set(next);
+    }
+}
+
+#[inline]
+fn poll_sent<F, R, E>(
+    response: Pin<&mut F>,
+    carried: &mut Option<Carried>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Response<ResponseBody<R>>, E>>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    if let Some(carried) = carried {
+        // In `poll`, since a future that is never polled must not leave a claim
+        // behind.
+        if mem::replace(&mut carried.renewal, Renewal::NotDue) == Renewal::Due {
+            carried.mark.renew();
+        }
+    }
+    let mut response = ready!(response.poll(cx))?.map(ResponseBody::new);
+    if let Some(carried) = carried {
+        response::judge(&mut response, *carried);
+    }
+    Poll::Ready(Ok(response))
 }
 
 impl<S, F, B> Phase<S, F, B> {
@@ -187,10 +212,8 @@ where
         let usable = self.tokens.usable_within(budget)?;
         #[expect(clippy::expect_used, reason = "the contract of `Future`")]
         let mut request = self.request.take().expect("polled after it was ready");
-        let header = usable.token.header_value().clone();
-        let mark = self.tokens.mark(&usable);
         Some(
-            match Carried::by(&mut request, header, mark, usable.renewal) {
+            match Carried::by(&mut request, self.tokens.bearer_of(&usable)) {
                 Ok(carried) => Phase::Sent {
                     response: self.inner.call(request),
                     carried: Some(carried),

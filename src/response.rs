@@ -33,23 +33,20 @@ enum Judgement {
     Nothing,
 }
 
-/// Passes the inner service's answer on, and tells the cache what it says of the
-/// token that the request carried.
+/// Tells the cache what an answer says of the token that the request carried.
 #[inline]
-pub(crate) fn judge<B>(response: Response<B>, carried: Carried) -> Response<ResponseBody<B>> {
-    let status = response.status();
+pub(crate) fn judge<B>(response: &mut Response<ResponseBody<B>>, carried: Carried) {
     let is_plain = carried.protocol == Protocol::Http
         && carried.before == Before::NotOurs
         && !carried.mark.is_suspect();
-    if is_plain && status != StatusCode::UNAUTHORIZED {
-        return response.map(ResponseBody::new);
+    if !is_plain || response.status() == StatusCode::UNAUTHORIZED {
+        judge_closely(response, carried);
     }
-    judge_closely(response, carried)
 }
 
-fn judge_closely<B>(mut response: Response<B>, carried: Carried) -> Response<ResponseBody<B>> {
+fn judge_closely<B>(response: &mut Response<ResponseBody<B>>, carried: Carried) {
     let mark = carried.mark;
-    let judgement = judgement(&response, carried.protocol);
+    let judgement = judgement(response, carried.protocol);
     if carried.before == Before::PerhapsOurs {
         response.extensions_mut().insert(Judged);
     }
@@ -57,17 +54,13 @@ fn judge_closely<B>(mut response: Response<B>, carried: Carried) -> Response<Res
         Judgement::Rejected => {
             let resend = mark.reject();
             response.extensions_mut().insert(Rejected { resend });
-            response.map(ResponseBody::new)
         }
         Judgement::Open => {
             mark.accept();
-            response.map(|body| ResponseBody::watched(body, mark))
+            response.body_mut().watch(mark);
         }
-        Judgement::Accepted => {
-            mark.accept();
-            response.map(ResponseBody::new)
-        }
-        Judgement::Nothing => response.map(ResponseBody::new),
+        Judgement::Accepted => mark.accept(),
+        Judgement::Nothing => {}
     }
 }
 

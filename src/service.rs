@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::body::ResponseBody;
-use crate::cache::{Renewal, TokenCache};
+use crate::cache::{Own, TokenCache};
 use crate::carried::Carried;
 use crate::future::ResponseFuture;
 use crate::grpc::Protocol;
@@ -19,10 +19,10 @@ use crate::scope::{Pass, Scope};
 ///
 /// Made by [`FiskilAuthLayer`](crate::FiskilAuthLayer). Its error is that of
 /// `S`: a request that can't be given a token is answered by a response.
-#[derive(Clone)]
 pub struct FiskilAuth<S> {
     inner: S,
     auth: Arc<Auth>,
+    own: Own,
 }
 
 /// What the services of a layer share, in one allocation, so that cloning one is
@@ -35,7 +35,11 @@ pub(crate) struct Auth {
 
 impl<S> FiskilAuth<S> {
     pub(crate) fn new(inner: S, auth: Arc<Auth>) -> Self {
-        Self { inner, auth }
+        Self {
+            inner,
+            auth,
+            own: Own::Uncalled,
+        }
     }
 
     /// The inner service.
@@ -80,25 +84,15 @@ where
             }
         }
         let tokens = &self.auth.tokens;
-        let fresh = tokens.fresh(|shard| {
-            let header = shard.header().clone();
-            Carried::by(&mut request, header, shard.mark(), Renewal::NotDue)
-        });
-        let usable = || {
-            let usable = tokens.usable()?;
-            let header = usable.token.header_value().clone();
-            let mark = tokens.mark(&usable);
-            Some(Carried::by(&mut request, header, mark, usable.renewal))
+        let Some(bearer) = tokens.bearer(&mut self.own) else {
+            let inner = self.release_readiness();
+            return ResponseFuture::waiting(inner, request, &self.auth.tokens);
         };
-        match fresh.or_else(usable) {
-            Some(Ok(carried)) => ResponseFuture::sent(self.inner.call(request), carried),
-            Some(Err(full)) => {
+        match Carried::by(&mut request, bearer) {
+            Ok(carried) => ResponseFuture::sent(self.inner.call(request), carried),
+            Err(full) => {
                 self.release_readiness();
                 ResponseFuture::failed(full.into(), Protocol::of(request.headers()))
-            }
-            None => {
-                let inner = self.release_readiness();
-                ResponseFuture::waiting(inner, request, &self.auth.tokens)
             }
         }
     }
@@ -112,6 +106,12 @@ impl<S: Clone> FiskilAuth<S> {
         let unready = self.inner.clone();
         drop(mem::replace(&mut self.inner, unready.clone()));
         unready
+    }
+}
+
+impl<S: Clone> Clone for FiskilAuth<S> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), self.auth.clone())
     }
 }
 

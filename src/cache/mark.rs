@@ -1,8 +1,18 @@
-//! What a request that was sent remembers of its token: enough to tell the cache
-//! what became of it.
+//! What a request gets of the token, and what it remembers of it: enough to tell
+//! the cache what became of it.
 
-use super::core::{Resend, Suspect};
+use http::HeaderValue;
+
+use super::core::{Renewal, Resend, Suspect};
 use super::registry::{self, CacheId};
+
+/// The token as one request gets it.
+#[derive(Debug)]
+pub(crate) struct Bearer {
+    pub(crate) header: HeaderValue,
+    pub(crate) mark: Mark,
+    pub(crate) renewal: Renewal,
+}
 
 /// Which token of which cache a request carries.
 ///
@@ -26,6 +36,7 @@ impl Mark {
 
     /// Whether the token was suspect when the request was sent: then a success
     /// is evidence.
+    #[inline]
     pub(crate) fn is_suspect(&self) -> bool {
         self.suspect.is_some()
     }

@@ -6,6 +6,7 @@
 //! it.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::core::{Resend, Suspect};
@@ -27,7 +28,7 @@ pub(super) trait Reports: Send + Sync {
 
 /// The number of a cache, given to no other one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct CacheId(u32);
+pub(super) struct CacheId(NonZeroU32);
 
 /// Its entry in the table, for as long as it lives.
 #[derive(Debug)]
@@ -37,14 +38,14 @@ pub(super) struct Entry {
 
 struct Table {
     caches: BTreeMap<CacheId, Weak<dyn Reports>>,
-    next: u32,
+    next: NonZeroU32,
 }
 
 impl Entry {
     pub(super) fn new(cache: Weak<dyn Reports>) -> Self {
         let mut table = lock();
         let id = CacheId(table.next);
-        table.next = table.next.wrapping_add(1);
+        table.next = table.next.checked_add(1).unwrap_or(NonZeroU32::MIN);
         table.caches.insert(id, cache);
         Self { id }
     }
@@ -71,5 +72,5 @@ fn lock() -> MutexGuard<'static, Table> {
 
 static TABLE: Mutex<Table> = Mutex::new(Table {
     caches: BTreeMap::new(),
-    next: 1,
+    next: NonZeroU32::MIN,
 });

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use http::HeaderValue;
 
 use super::clock::Clock;
-use super::mark::Mark;
+use super::core::Renewal;
+use super::mark::{Bearer, Mark};
 use super::sync::{AtomicU64, Ordering, Slot};
 use crate::Token;
 
@@ -23,14 +24,12 @@ pub(crate) struct Shard {
 
 impl Shard {
     #[inline]
-    pub(crate) fn header(&self) -> &HeaderValue {
-        &self.header
-    }
-
-    /// What a request that carries it remembers.
-    #[inline]
-    pub(crate) fn mark(&self) -> Mark {
-        self.mark
+    fn bearer(&self) -> Bearer {
+        Bearer {
+            header: self.header.clone(),
+            mark: self.mark,
+            renewal: Renewal::NotDue,
+        }
     }
 
     /// The ticks until which it and its copies may be sent.
@@ -99,15 +98,15 @@ pub(super) struct Published {
 }
 
 impl Published {
-    /// What `take` makes of this thread's shard, if that may be sent without
-    /// asking.
-    #[inline]
-    pub(super) fn fresh<R>(&self, clock: &Clock, take: impl FnOnce(&Shard) -> R) -> Option<R> {
+    /// The token, if it may be sent without asking, from this thread's shard. The
+    /// caller's `own` is that shard from then on.
+    pub(super) fn fresh(&self, clock: &Clock, own: &mut Own) -> Option<Bearer> {
         // The limit sits on the token itself, so that the limit of one is never
         // applied to another that is being published meanwhile.
-        self.slots.get(own_shard())?.with(|shard| {
-            let shard = shard.filter(|shard| shard.is_fresh(clock))?;
-            Some(take(shard))
+        self.slots.get(of_this_thread())?.with(|shard| {
+            let shard = shard.filter(|shard| shard.is_fresh(clock));
+            own.replace(shard);
+            Some(shard?.bearer())
         })
     }
 
@@ -118,9 +117,37 @@ impl Published {
     }
 }
 
+/// The shard that one service holds on to, which spares it the search. Only from
+/// its second call on: where each request has a service of its own, as in axum,
+/// it would be taken and given back for nothing.
+#[derive(Debug)]
+pub(crate) enum Own {
+    Uncalled,
+    Called,
+    Holding(Arc<Shard>),
+}
+
+impl Own {
+    /// The token, if this service holds on to it and it may be sent without asking.
+    #[inline]
+    pub(super) fn fresh(&self, clock: &Clock) -> Option<Bearer> {
+        match self {
+            Self::Holding(shard) if shard.is_fresh(clock) => Some(shard.bearer()),
+            _ => None,
+        }
+    }
+
+    fn replace(&mut self, shard: Option<&Arc<Shard>>) {
+        *self = match (&self, shard) {
+            (Self::Uncalled, _) | (_, None) => Self::Called,
+            (_, Some(shard)) => Self::Holding(shard.clone()),
+        };
+    }
+}
+
 /// Which shard this thread uses. Threads take turns.
 #[inline]
-fn own_shard() -> usize {
+fn of_this_thread() -> usize {
     thread_local! {
         static OWN: usize = NEXT.fetch_add(1, Relaxed) % COUNT;
     }

@@ -16,10 +16,10 @@ use super::core::{
 };
 use super::fetcher::Fetcher;
 use super::flight::Flight;
-use super::mark::Mark;
+use super::mark::{Bearer, Mark};
 use super::registry::{Entry, Reports};
 use super::report::{self, Report};
-use super::shards::{Published, Shard, Shards};
+use super::shards::{Own, Published, Shards};
 use super::sync::{Mutex, MutexGuard};
 use crate::{Error, Token};
 
@@ -58,11 +58,16 @@ impl Shared {
         })
     }
 
-    /// The hot path: what `take` makes of the token, if that may be sent with no
-    /// further thought.
+    /// The token that a service holds on to, if it may be sent with no further
+    /// thought: the hot path.
     #[inline]
-    pub(super) fn fresh<R>(&self, take: impl FnOnce(&Shard) -> R) -> Option<R> {
-        self.published.fresh(&self.clock, take)
+    pub(super) fn fresh_own(&self, own: &Own) -> Option<Bearer> {
+        own.fresh(&self.clock)
+    }
+
+    /// The token, if it may be sent with no further thought. `own` holds on to it.
+    pub(super) fn fresh(&self, own: &mut Own) -> Option<Bearer> {
+        self.published.fresh(&self.clock, own)
     }
 
     /// What whoever asks does next. An overdue flight must have been
