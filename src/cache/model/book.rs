@@ -25,6 +25,8 @@ pub(super) struct Book {
     pub(super) short_lives: Ms,
     /// A renewal was lost: none is started in the background before.
     pub(super) lost_until: Ms,
+    /// Fetches in a row that were lost, with no token to go on with.
+    pub(super) losses: u32,
     pub(super) failed: Failed,
     /// The latest fetch failed.
     pub(super) is_failing: bool,
@@ -61,6 +63,7 @@ impl Book {
             latest: 0,
             short_lives: 0,
             lost_until: 0,
+            losses: 0,
             failed: Failed {
                 at: -1,
                 kind: ErrorKind::Runtime,
@@ -162,6 +165,7 @@ impl Book {
         let number = exchange.number;
         self.flight = None;
         (self.earliest, self.latest, self.lost_until) = (now, now, now);
+        self.losses = 0;
         (self.failures_in_a_row, self.is_failing) = (0, false);
         self.short_lives = if lifetime < 1000 {
             next.claimed + 1000
@@ -210,6 +214,7 @@ impl Book {
         self.earliest = now + step.max(asked);
         self.latest = now + (step * 5 / 4).max(asked * 11 / 10);
         self.failures_in_a_row += 1;
+        self.losses = 0;
         self.failures += 1;
         self.is_failing = true;
         let held = self.held.as_mut();
@@ -221,6 +226,10 @@ impl Book {
     pub(super) fn lost(&mut self, now: Ms) {
         self.flight = None;
         self.lost_until = now + 1000;
+        self.losses += u32::from(self.usable(now).is_none());
+        if self.losses > 3 {
+            self.short_lives = now + 1000;
+        }
     }
 
     /// The token in use is rejected.

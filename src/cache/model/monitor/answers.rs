@@ -20,7 +20,11 @@ impl Monitor {
         let is_same =
             error.kind() == failed.kind && text.is_none_or(|text| text == failure(failed.exchange));
         let shared = is_same && (failed.at == now || now < book.latest);
-        let is_short = error.kind() == ErrorKind::InvalidToken && now < book.short_lives;
+        let is_spaced = match error.kind() {
+            ErrorKind::Runtime => book.losses > 3,
+            kind => kind == ErrorKind::InvalidToken,
+        };
+        let is_short = is_spaced && now < book.short_lives;
         let gave_up = error.kind() == ErrorKind::Timeout && now == wait.since + DEADLINE;
         let was_lost = error.kind() == ErrorKind::Runtime && wait.lost > 3;
         let is_told = shared || is_short || gave_up || was_lost;
