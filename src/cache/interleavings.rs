@@ -6,6 +6,24 @@
 //! mutex and atomics; the lock-free slot is modelled by a lock (see `sync`).
 //! tokio's runtime is real, but stands still: time passes where a test says so,
 //! and fetches end where a test ends them.
+//!
+//! Mutations caught, and by which test:
+//! - waiters woken before the end can be seen, or a look at the end before the
+//!   waker is registered: `whoever_waits_sees_…` deadlocks, which aborts the process
+//! - waiters woken before the token is published: `whoever_waits_…`
+//! - a waiter that is dropped and leaves its waker, or takes another's away:
+//!   `a_waiter_that_is_dropped_…`
+//! - a claim that ignores the flight or the backoff, or does not look again whether
+//!   it is needed: `a_refresh_is_held_back_…`
+//! - rejections of any generation: `a_late_rejection_…`; one that starts no
+//!   renewal, or leaves the token fresh: `a_rejection_beside_evidence_…`
+//! - evidence of any suspicion, or that is not published:
+//!   `a_rejection_beside_evidence_…`
+//! - an invalidated token that stays published: `an_invalidated_token_…`
+//! - a replaced token that keeps its limit, or a limit written outside the lock:
+//!   `a_request_that_asks_late_…`
+//! - a report or a task that keeps the cache: `a_cache_that_is_dropped_…`
+//! - an overdue flight that counts when it ends after all: `a_fetch_that_is_overdue_…`
 
 mod evidence;
 mod invalidation;

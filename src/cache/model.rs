@@ -3,8 +3,24 @@
 //!
 //! Deterministic: the seed is fixed, and no time passes but the paused clock's.
 //!
-//! It does not find what needs real threads, a second runtime or a busy inner
-//! service.
+//! Mutations caught: an exchange that dies with its waiter; no deadline; waiters
+//! without a timer; one clock instead of two; half a margin; a wall clock looked
+//! at every 1.5 s; lifetimes from the end of the exchange; a token that a clock
+//! jump has outrun not asked for again; an invalidated token that stays or comes
+//! back; any generation rejected; rejections, reports or evidence ignored;
+//! evidence of any suspicion, or a 404 as evidence; a failed renewal that evicts;
+//! a backoff that does not grow, is shorter, is not started over, or spares overdue
+//! fetches; `Retry-After` ignored or not cut; renewals from 40 or to 90 % of a
+//! lifetime; credentials asked for once; the rejected or the held token not told;
+//! a budget that allows two or four at once, fills in 4 min, is not charged, is
+//! charged twice for one suspicion, or holds a missing token; a delay beyond it
+//! that does not grow; the same token again that is taken for a good one; requests
+//! that wait for a suspect token for 2 s, not at all, beyond the budget, or fail
+//! when their time is up; probes that trust a token whose renewal failed, or renew
+//! nothing; no pause after a loss, one of 2 s, or one that holds a missing token;
+//! short lives and soon invalidated tokens not held; a status that hides a
+//! suspicion. It does not find what needs real threads, a second runtime or a busy
+//! inner service.
 
 mod book;
 mod flight;

@@ -1,5 +1,26 @@
 //! Every sequence of events, to a depth, against the pure core: the shortest one
 //! that breaks a rule is named.
+//!
+//! Six events from the very beginning, five from each of four states that take
+//! more events to reach: some 630,000 sequences that differ in what they lead to.
+//!
+//! Mutations caught: a second fetch beside the one under way; a deadline of 11 s,
+//! or an overdue fetch that goes on; an earlier fetch that ends after all; one
+//! clock instead of two; no margin, or half of it; renewals from 50 or to 90 % of
+//! a lifetime; a failure that removes the token, or a success that does not end the
+//! backoff; a backoff that does not grow, or does not hold a missing token;
+//! `Retry-After` ignored or not cut; a budget that holds a missing token, allows
+//! two or four at once, fills in 4 or 6 min, is not charged, or charged twice for
+//! one suspicion; a delay beyond it that does not grow; requests that wait for a
+//! suspect token for 2 s, or beyond the budget; rejections or evidence that
+//! concern a successor or another suspicion; the same token again that is taken
+//! for a good one, or is due at once; probes that trust a token whose renewal
+//! failed, fail at once, never fail, or wait beyond a second; no pause after a
+//! loss, one of 2 s, or one that holds a missing token; short lives that are not
+//! held, or for 2 s; an invalidated token that stays or comes back; a rejected
+//! token not told, or never forgotten; a token that is fresh past its refresh
+//! point, while it is suspect, or for 2 s. Not caught, since it makes no
+//! difference: evidence of any generation, as suspicions are numbered.
 
 mod book;
 mod held;

@@ -1,9 +1,13 @@
 //! What requests tell of a suspect token, and what happens to it meanwhile.
 
+use std::sync::Arc;
+
+use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 
-use super::world::{cache, check, fresh, publish};
+use super::world::{ask, cache, check, fresh, publish};
 use crate::cache::core::{Outcome, Resend};
+use crate::cache::mark::Mark;
 
 #[test]
 fn evidence_while_the_renewal_ends_leaves_a_good_token() {
@@ -63,15 +67,25 @@ fn a_cache_that_is_dropped_while_a_mark_reports_is_gone_afterwards() {
     check(|_| {
         let cache = cache();
         let mark = publish(&cache, 1);
-        let weak = std::sync::Arc::downgrade(&cache);
-        let reports = [
+        let weak = Arc::downgrade(&cache);
+        // loom only reorders what it has seen to conflict, and dropping a cache, or
+        // finding none, is nothing that it sees.
+        let turn = Arc::new(AtomicBool::new(false));
+        let report = |report: fn(Mark)| {
+            let turn = turn.clone();
             thread::spawn(move || {
+                turn.store(true, Ordering::Relaxed);
+                report(mark);
+            })
+        };
+        let reports = [
+            report(|mark| {
                 mark.reject();
             }),
-            thread::spawn(move || mark.renew()),
+            report(|mark| mark.renew()),
         ];
-        // Threads take turns where there is a lock: not before this one.
-        fresh(&cache);
+        turn.load(Ordering::Relaxed);
+        ask(&cache);
         drop(cache);
         for report in reports {
             report.join().unwrap();

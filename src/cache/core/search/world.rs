@@ -206,11 +206,12 @@ impl World {
         let expected = self.book.ended(&claim, &ending, now);
         let completed = self.life.complete(claim.id, ending, now, self.chance);
         let completed = completed.map_err(|_| "the fetch under way can end".to_owned())?;
-        let is_as_expected = match (&completed.outcome, &expected) {
-            (Outcome::Failed(_), Outcome::Failed(())) => true,
-            (Outcome::Token, Outcome::Token) | (Outcome::Lost, Outcome::Lost) => true,
-            _ => false,
-        };
+        let is_as_expected = matches!(
+            (&completed.outcome, &expected),
+            (Outcome::Failed(_), Outcome::Failed(()))
+                | (Outcome::Token, Outcome::Token)
+                | (Outcome::Lost, Outcome::Lost)
+        );
         rule(is_as_expected, "a fetch ends as what it brought says")
     }
 
