@@ -94,10 +94,10 @@ impl Shared {
         Status::new(state.life.snapshot(now), waiting)
     }
 
-    /// The token in use by its number, and the suspicion that it is under.
+    /// The token last received by its number, and the suspicion that it is under.
     pub(super) fn standing(&self) -> (u32, Option<Suspect>) {
-        let (state, now) = self.lock();
-        (state.life.generation(), state.life.snapshot(now).suspect)
+        let state = self.state.lock();
+        (state.life.generation(), state.life.suspect())
     }
 
     pub(super) fn generation(&self) -> u32 {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::super::current::{Current, SuspectRenewal, Suspicion};
 use super::super::now::Now;
 use super::super::step::{
-    Ask, Failure, Fault, InFlight, Reason, Renewal, Resend, Snapshot, Step, Usable, Value,
+    Ask, Failure, Fault, InFlight, Reason, Renewal, Resend, Snapshot, Step, Suspect, Usable, Value,
 };
 use super::Life;
 
@@ -103,6 +103,12 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
     /// The token last received, expired or not, unless it was invalidated.
     pub(in crate::cache) fn token(&self) -> Option<&T> {
         self.current.as_ref().map(|current| &current.token)
+    }
+
+    /// The suspicion that the token last received is under, expired or not.
+    pub(in crate::cache) fn suspect(&self) -> Option<Suspect> {
+        let suspicion = self.current.as_ref()?.suspicion?;
+        Some(suspicion.number)
     }
 
     /// The number of the value last received; 0 before the first.
