@@ -62,11 +62,12 @@ impl<B: Body> Body for ResponseBody<B> {
             return Poll::Ready(None);
         };
         let frame = ready!(inner.poll_frame(cx));
-        let result = frame.as_ref().and_then(|frame| frame.as_ref().ok());
-        if let Some(trailers) = result.and_then(Frame::trailers_ref) {
-            match (this.watched.take(), Verdict::of(trailers)) {
-                (Some(mark), Verdict::Unauthenticated) => drop(mark.reject()),
-                _ => {}
+        let passed = frame.as_ref().and_then(|frame| frame.as_ref().ok());
+        if let Some(trailers) = passed.and_then(Frame::trailers_ref) {
+            let watched = this.watched.take();
+            let rejects = |_: &Mark| Verdict::of(trailers) == Verdict::Unauthenticated;
+            if let Some(mark) = watched.filter(rejects) {
+                mark.reject();
             }
         }
         Poll::Ready(frame)

@@ -65,6 +65,10 @@ enum Stage {
     ForReadiness(Budget),
 }
 
+/// Where the inner service did not fail, the next phase.
+type Next<S, B> =
+    Result<Phase<S, <S as Service<Request<B>>>::Future, B>, <S as Service<Request<B>>>::Error>;
+
 impl<S, B> ResponseFuture<S, B>
 where
     S: Service<Request<B>>,
@@ -182,10 +186,7 @@ where
     S: Service<Request<B>> + Clone,
 {
     /// The phase after this one.
-    fn poll_next(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Phase<S, S::Future, B>, S::Error>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next<S, B>> {
         loop {
             match &mut self.stage {
                 Stage::ForToken(wait) => match ready!(Pin::new(&mut *wait).poll(cx)) {

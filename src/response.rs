@@ -14,6 +14,10 @@ use crate::{BoxError, Error, ErrorKind};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rejected {
     /// Which token the request would carry if it were sent again.
+    #[cfg_attr(
+        not(feature = "retry"),
+        expect(dead_code, reason = "for the policy of that feature")
+    )]
     pub(crate) resend: Resend,
 }
 
