@@ -18,7 +18,7 @@ pub(crate) use self::foreign::find;
 pub(crate) use self::retry_at::RetryAt;
 #[cfg(feature = "https")]
 pub(crate) use self::tls::{is_bad_certificate, is_other_protocol};
-use crate::time::{DAY, now};
+use crate::time::{DAY, now, seconds};
 
 /// Any error, boxed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -294,12 +294,6 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.inner.source.as_deref().and_then(Source::get)
     }
-}
-
-/// Rounded up: at 0 it would be too early.
-fn seconds(duration: Duration) -> u64 {
-    let rest = u64::from(duration.subsec_nanos() > 0);
-    duration.as_secs().saturating_add(rest)
 }
 
 const OTHER: &str = "the token service or the credentials provider failed: see the source";

@@ -8,6 +8,7 @@ use crate::body::ResponseBody;
 use crate::cache::Resend;
 use crate::carried::{Before, Carried};
 use crate::grpc::{self, Protocol, Verdict};
+use crate::time::seconds;
 use crate::{BoxError, Error, ErrorKind};
 
 /// Left on an answer that rejected a token of ours, for the layers above.
@@ -106,10 +107,9 @@ pub(crate) fn from_error<B>(error: Error, protocol: Protocol) -> Response<Respon
             *response.status_mut() = status;
             let retry_after = error.retry_after();
             if let Some(left) = retry_after.filter(|_| status == StatusCode::SERVICE_UNAVAILABLE) {
-                // Rounded up: a client that is told 0 comes back too early.
-                let part = u64::from(left.subsec_nanos() > 0);
-                let seconds = left.as_secs().saturating_add(part);
-                response.headers_mut().insert(RETRY_AFTER, seconds.into());
+                response
+                    .headers_mut()
+                    .insert(RETRY_AFTER, seconds(left).into());
             }
         }
     }

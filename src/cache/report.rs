@@ -8,6 +8,7 @@ use tracing::{Span, error, error_span, field::Empty, info, warn};
 
 use super::core::{Outcome, Reason, Snapshot};
 use crate::Error;
+use crate::time::seconds;
 use crate::token::Source;
 
 /// One fetch, at its end.
@@ -69,7 +70,7 @@ fn failed(failure: &Error, report: &Report, duration_ms: u64) {
     let status = failure.status().as_ref().map(StatusCode::as_u16);
     let (error_id, error_name) = (failure.error_id(), failure.error_name());
     let cause = failure.cause();
-    let retry_after_s = failure.retry_after().map(rounded_up);
+    let retry_after_s = failure.retry_after().map(seconds);
     if failure.is_transient() {
         warn!(
             target: TARGET, reason, duration_ms, generation, ?kind, status, error_id, error_name,
@@ -86,7 +87,7 @@ fn failed(failure: &Error, report: &Report, duration_ms: u64) {
 /// The API rejected the token in use, for the first time.
 pub(super) fn rejected(snapshot: &Snapshot<Error>, age: Duration) {
     let (generation, age_s) = (snapshot.generation, age.as_secs());
-    let renewal_in_s = snapshot.refresh_in.map(rounded_up);
+    let renewal_in_s = snapshot.refresh_in.map(seconds);
     warn!(target: TARGET, generation, age_s, renewal_in_s, "token rejected");
 }
 
@@ -104,11 +105,6 @@ fn name(reason: Reason) -> &'static str {
         Reason::Invalidated => "invalidated",
         Reason::Forced => "forced",
     }
-}
-
-fn rounded_up(span: Duration) -> u64 {
-    let part = u64::from(span.subsec_nanos() > 0);
-    span.as_secs().saturating_add(part)
 }
 
 const TARGET: &str = "fiskil_auth";
