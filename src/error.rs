@@ -8,7 +8,7 @@ mod tls;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -227,19 +227,6 @@ impl Error {
             inner.id = id;
             inner.name = name;
         })
-    }
-
-    pub(crate) fn with_retry_at(mut self, at: Option<Instant>) -> Self {
-        self.hold = at.map(RetryAt::AtLeast);
-        self
-    }
-
-    pub(crate) fn retry_at(&self) -> Option<Instant> {
-        self.hold.map(RetryAt::instant)
-    }
-
-    pub(crate) fn hold(&self) -> Option<RetryAt> {
-        self.hold
     }
 
     fn map(mut self, change: impl FnOnce(&mut Inner)) -> Self {

@@ -23,6 +23,7 @@ impl Failure for Error {
         self.hold().map(|hold| match hold {
             RetryAt::AtLeast(at) => Pause::AtLeast(at),
             RetryAt::Exactly(at) => Pause::Exactly(at),
+            RetryAt::RejectedRenewal(at) => Pause::RejectedRenewal(at),
         })
     }
 

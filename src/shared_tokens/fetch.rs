@@ -183,7 +183,7 @@ impl<'a> Fetch<'a> {
             What::Free => Next::Done(Err(too_late())),
             What::Spaced { left } => {
                 self.sharing.known.put_off(self.request);
-                Next::Done(Err(spaced().with_exact_retry_after(left)))
+                Next::Done(Err(spaced().with_rejected_renewal_after(left)))
             }
             What::Exchange { before } => Next::Exchange(before),
         }

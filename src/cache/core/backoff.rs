@@ -19,6 +19,8 @@ pub(in crate::cache) enum Pause {
     /// At this, in the place of a step: the next failure does not take a longer
     /// one because of it.
     Exactly(Instant),
+    /// At once, but for a renewal that a rejection asks for: that at this.
+    RejectedRenewal(Instant),
 }
 
 impl Backoff {
@@ -35,6 +37,7 @@ impl Backoff {
             Some(Pause::Exactly(at)) => asked(at).min(LONGEST_ASKED),
             Some(Pause::AtLeast(at)) => self.next_wait(asked(at), chance),
             None => self.next_wait(Duration::ZERO, chance),
+            Some(Pause::RejectedRenewal(_)) => Duration::ZERO,
         };
         let until = later(now, wait);
         self.until = Some(until);

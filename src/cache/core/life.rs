@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, Pause};
 use super::budget::Budget;
 use super::current::{Charge, Current, SuspectRenewal};
 use super::now::{Now, later};
@@ -132,7 +132,10 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
                 let next = Current::new(token, &flight, called_at, chance);
                 self.succeed(next, flight.generation(), now, chance)
             }
-            Ending::Failed(error) => self.fail(error, now, chance),
+            Ending::Failed(error) => match error.pause() {
+                Some(Pause::RejectedRenewal(at)) => self.put_off(error, at),
+                _ => self.fail(error, now, chance),
+            },
             Ending::Lost => {
                 self.lose(now);
                 Completed {
@@ -206,6 +209,21 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
         }
         if self.losses > MAX_LOSSES {
             self.spacing = Some((later(now.mono, SECOND), Fault::LostAgain));
+        }
+    }
+
+    /// The renewal of the suspect token is beyond a budget that others share.
+    fn put_off(&mut self, error: E, at: Instant) -> Completed<E> {
+        count(&mut self.failures);
+        self.losses = 0;
+        let current = self.current.as_mut();
+        if let Some(suspicion) = current.and_then(|current| current.suspicion.as_mut()) {
+            suspicion.renew_from = at;
+            suspicion.charge = Charge::BeyondBudget;
+        }
+        Completed {
+            outcome: Outcome::Failed(error),
+            displaced: None,
         }
     }
 
