@@ -5,8 +5,8 @@
 //! stack. What it counts for 1,000 requests is taken from what it counts for
 //! 11,000, so that the start does not count. `instructions.txt` beside this has
 //! the figures to compare with; `-- --keep` writes it. `-- --check` fails where
-//! the layer takes too many; it is exact for one toolchain, and skips on others.
-//! Incremental builds are inlined less and take more: `CARGO_INCREMENTAL=0`.
+//! the layer takes too many. It is exact for one toolchain, and skips on others;
+//! an incremental build takes more.
 #![allow(
     missing_docs,
     clippy::print_stdout,
@@ -15,7 +15,7 @@
     clippy::panic
 )]
 
-#[path = "support/stacks.rs"]
+#[path = "../../support/stacks.rs"]
 mod stacks;
 
 use std::env;
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     let counts = NAMES.map(|stack| [Load::OneService, Load::Cloned].map(|load| each(stack, load)));
     let table = table(&counts);
     print!("{table}");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/instructions.txt");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("instructions.txt");
     if is_asked("--keep") {
         std::fs::write(path, table).unwrap();
     } else {
