@@ -32,12 +32,6 @@ impl Shard {
         }
     }
 
-    /// The ticks until which it and its copies may be sent.
-    #[cfg(all(test, loom))]
-    pub(super) fn limit(&self) -> Arc<AtomicU64> {
-        self.fresh_until.clone()
-    }
-
     /// Whether it may be sent with no further thought.
     #[inline]
     pub(super) fn is_fresh(&self, clock: &Clock) -> bool {

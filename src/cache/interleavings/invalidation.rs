@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use loom::sync::atomic::{AtomicBool, Ordering};
 
-use super::world::{ask, check, fresh, token};
+use super::world::{ask, check, fresh, own, token};
 use crate::cache::core::Ask;
 
 #[test]
 fn an_invalidated_token_is_not_fresh_for_anybody() {
     check(|world| {
         world.publish(1);
-        let limit = world.cache.fresh(|shard| shard.limit()).unwrap();
+        let own = own(&world.cache);
         let gone = Arc::new(AtomicBool::new(false));
         let invalidation = {
             let gone = gone.clone();
@@ -28,7 +28,7 @@ fn an_invalidated_token_is_not_fresh_for_anybody() {
         invalidation.join().unwrap();
         request.join().unwrap();
         assert!(fresh(&world.cache).is_none());
-        assert_eq!(limit.load(Ordering::Relaxed), 0, "a copy is not stopped");
+        assert!(world.cache.fresh_own(&own).is_none(), "its copy is stopped");
     });
 }
 
@@ -52,14 +52,14 @@ fn an_invalidated_token_gives_way_to_the_renewal_under_way() {
 fn a_request_that_asks_late_does_not_revive_a_replaced_token() {
     check(|world| {
         world.publish(1);
-        let limit = world.cache.fresh(|shard| shard.limit()).unwrap();
+        let own = own(&world.cache);
         let flight = world.claim(Ask::Refresh);
         let requests = [world.spawn(ask), world.spawn(ask)];
         world.bring(&flight, 2);
         for request in requests {
             request.join().unwrap();
         }
-        assert_eq!(limit.load(Ordering::Relaxed), 0, "a copy is not stopped");
+        assert!(world.cache.fresh_own(&own).is_none(), "its copy is stopped");
         assert_eq!(fresh(&world.cache).unwrap().generation(), 2);
     });
 }

@@ -12,6 +12,7 @@ use crate::cache::core::{Ask, Ending, Outcome, Step, Usable};
 use crate::cache::fetcher::Fetcher;
 use crate::cache::flight::Flight;
 use crate::cache::mark::Mark;
+use crate::cache::shards::Own;
 use crate::cache::shared::Shared;
 use crate::cache::wait::{Budget, Wait};
 use crate::{Credentials, Error, ErrorKind, Token, TokenRequest};
@@ -107,7 +108,16 @@ pub(super) fn token(n: u32) -> Token {
 
 /// What a request remembers that is sent now with no further thought.
 pub(super) fn fresh(cache: &Arc<Shared>) -> Option<Mark> {
-    cache.fresh(|shard| shard.mark())
+    let bearer = cache.fresh(&mut Own::Uncalled)?;
+    Some(bearer.mark)
+}
+
+/// What a service holds on to that has been called twice.
+pub(super) fn own(cache: &Arc<Shared>) -> Own {
+    let mut own = Own::Uncalled;
+    cache.fresh(&mut own).unwrap();
+    cache.fresh(&mut own).unwrap();
+    own
 }
 
 /// A request that is not due for a wait does so much.
