@@ -33,6 +33,8 @@ pub(super) enum Who {
 enum Stage {
     /// It is about to ask.
     Asking,
+    /// It has waited, and is about to ask again.
+    Woken,
     /// It waits for the end of the fetch, or that instant.
     Joined(Ms),
     /// It waits for that instant.
@@ -72,7 +74,7 @@ impl Waits {
     pub(super) fn fetch_ended(&mut self) {
         for wait in self.waits.values_mut() {
             if let Stage::Joined(_) = wait.stage {
-                wait.stage = Stage::Asking;
+                wait.stage = Stage::Woken;
             }
         }
     }
@@ -99,7 +101,9 @@ impl Waits {
     pub(super) fn ask(&mut self, book: &Book, at: Ms) {
         for wait in self.waits.values_mut() {
             if wait.stage.until().is_none_or(|until| until <= at) {
-                wait.stage = wait.next_stage(book, at).unwrap_or(Stage::Asking);
+                if let Some(stage) = wait.next_stage(book, at) {
+                    wait.stage = stage;
+                }
             }
         }
     }
@@ -130,7 +134,7 @@ impl Waits {
 impl Stage {
     fn until(self) -> Option<Ms> {
         match self {
-            Self::Asking => None,
+            Self::Asking | Self::Woken => None,
             Self::Joined(until) | Self::Paused(until) => Some(until),
         }
     }
