@@ -134,8 +134,8 @@ impl TokenCache {
     ///
     /// This is for tokens that are known to be dead or leaked. For a 401 there is
     /// [`report_rejected`](Self::report_rejected), which renews without an outage.
-    /// A token that is invalidated within a second of its fetch is not replaced
-    /// before that second has passed; requests fail until then.
+    /// Whoever invalidates one token after the other within a second has them
+    /// replaced once a second; requests fail in between.
     pub fn invalidate(&self, token: &Token) {
         self.shared.invalidate(token);
     }
