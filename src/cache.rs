@@ -155,9 +155,12 @@ impl TokenCache {
         }
     }
 
+    /// The same, where the caller has no shard of its own, or an outdated one.
     fn find_bearer(&self, own: &mut Own) -> Option<Bearer> {
-        let fresh = self.shared.fresh(own);
-        fresh.or_else(|| Some(self.bearer_of(&self.usable()?)))
+        match self.shared.fresh(own) {
+            Some(bearer) => Some(bearer),
+            None => Some(self.bearer_of(&self.usable()?)),
+        }
     }
 
     /// This token, for a request.

@@ -94,6 +94,7 @@ pub(super) struct Published {
 impl Published {
     /// The token, if it may be sent without asking, from this thread's shard. The
     /// caller's `own` is that shard from then on.
+    #[inline]
     pub(super) fn fresh(&self, clock: &Clock, own: &mut Own) -> Option<Bearer> {
         // The limit sits on the token itself, so that the limit of one is never
         // applied to another that is being published meanwhile.

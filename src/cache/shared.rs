@@ -66,6 +66,7 @@ impl Shared {
     }
 
     /// The token, if it may be sent with no further thought. `own` holds on to it.
+    #[inline]
     pub(super) fn fresh(&self, own: &mut Own) -> Option<Bearer> {
         self.published.fresh(&self.clock, own)
     }
