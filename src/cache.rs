@@ -183,8 +183,8 @@ impl TokenCache {
         }
     }
 
-    /// The token for a request that has waited, and may wait for so long still.
-    /// Once that is over, it waits for no renewal of a suspect token.
+    /// The token for a request that has waited and has this budget left. With none
+    /// left it does not wait for the renewal of a suspect token.
     pub(crate) fn usable_within(&self, budget: Budget) -> Option<Usable<Token>> {
         self.usable().or_else(|| {
             let is_over = budget.is_over(self.shared.clock.now().mono);

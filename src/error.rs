@@ -129,8 +129,8 @@ impl Error {
     /// An error of a token service or a credentials provider of your own, for
     /// what its source alone does not say: that it is
     /// [permanent](Self::permanent), or when to
-    /// [come back](Self::with_retry_after). Any other error is as good, where
-    /// that is of no interest.
+    /// [come back](Self::with_retry_after). Where neither matters, an error of any
+    /// type will do.
     ///
     /// ```
     /// use std::time::Duration;

@@ -35,8 +35,8 @@ pin_project! {
         /// The request waits, first for a token, then for the inner service. Boxed,
         /// since it is rare and large.
         Waiting { waiting: Box<Waiting<S, B>> },
-        /// The request is with the inner service. `None` where it was none of this
-        /// layer's business.
+        /// The request is with the inner service. `carried` is `None` where it was
+        /// passed on without a token.
         Sent {
             #[pin]
             response: F,
@@ -49,7 +49,7 @@ pin_project! {
 
 /// A request that waits until it can be sent.
 struct Waiting<S, B> {
-    // Not ready, but in the second stage.
+    // Readied in the second stage only.
     inner: S,
     // Taken when it is sent.
     request: Option<Request<B>>,
@@ -65,7 +65,7 @@ enum Stage {
     ForReadiness(Budget),
 }
 
-/// Where the inner service did not fail, the next phase.
+/// The next phase, or the inner service's error.
 type Next<S, B> =
     Result<Phase<S, <S as Service<Request<B>>>::Future, B>, <S as Service<Request<B>>>::Error>;
 
@@ -126,7 +126,7 @@ where
     }
 }
 
-/// Apart from what nearly all requests go through: they are sent at once.
+/// Out of line: nearly all requests are sent at once and never come here.
 #[cold]
 fn poll_unsent<S, B, R>(
     mut phase: Pin<&mut Phase<S, S::Future, B>>,
@@ -207,8 +207,8 @@ where
         }
     }
 
-    /// Sends the request, with whatever token is the one in use by now. `None` if
-    /// there is none any more.
+    /// Sends the request with the token that is in use by now. `None` if there is
+    /// none any more.
     fn send(&mut self, budget: Budget) -> Option<Phase<S, S::Future, B>> {
         let usable = self.tokens.usable_within(budget)?;
         #[expect(clippy::expect_used, reason = "the contract of `Future`")]

@@ -77,7 +77,7 @@ impl Origin {
     }
 
     /// Whether the URI of a request names this origin, and no user. Hosts are
-    /// compared as they are spelled, in any case.
+    /// compared as text, in upper or lower case.
     pub(crate) fn contains(&self, scheme: &Scheme, authority: &Authority) -> bool {
         *scheme == self.scheme
             && !has_userinfo(authority)
@@ -163,7 +163,7 @@ pub(crate) fn has_userinfo(authority: &Authority) -> bool {
     authority.as_str().contains('@')
 }
 
-/// Whether there is a host, and the port is one at all or left out.
+/// Whether there is a host, and either a valid port or none.
 pub(crate) fn is_complete(authority: &Authority) -> bool {
     !authority.host().is_empty() && effective_port(&Scheme::HTTPS, authority).is_some()
 }

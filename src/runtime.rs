@@ -69,11 +69,11 @@ impl Timer {
     /// [`ErrorKind::Runtime`] where the timer's runtime has shut down, or the
     /// one that polls it has no timers.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        // The runtime that it was made on may be driven no more.
+        // The runtime that it was made on may have stopped.
         if current().is_ok_and(|runtime| runtime.id() != self.runtime) {
             *self = Self::at(self.sleep.deadline().into_std())?;
         }
-        // Likewise for a runtime that is gone.
+        // tokio tells of a runtime that is gone by a panic only, too.
         catch_unwind(AssertUnwindSafe(|| self.sleep.as_mut().poll(cx)))
             .map_or_else(|_| Poll::Ready(Err(shut_down())), |poll| poll.map(Ok))
     }
@@ -84,5 +84,5 @@ const MISSING: &str = "there is no tokio runtime with timers here: \
 const SHUT_DOWN: &str = "the tokio runtime that fetched the token has shut down: \
      keep the runtime that runs the requests alive";
 
-/// Whoever shuts a runtime down has commonly started another one by then.
+/// By then a program that replaces its runtime has commonly done so.
 const ANOTHER_RUNTIME: Duration = Duration::from_secs(1);

@@ -161,15 +161,14 @@ impl Forbidden {
     }
 }
 
-/// The origins that were warned of. Callers choose them, so they are no more
-/// than a few.
+/// The origins that were warned of. Callers choose them, so only a few are kept.
 #[derive(Debug, Default)]
 struct Warned {
     origins: Mutex<Vec<String>>,
 }
 
 impl Warned {
-    /// Notes the origin. Says whether it is another one, and there is room for it.
+    /// Notes the origin. Returns whether it is a new one, and there was room for it.
     fn note(&self, origin: &str) -> bool {
         let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
         let another = origins.len() < MOST_WARNINGS && !origins.iter().any(|known| known == origin);
@@ -180,5 +179,5 @@ impl Warned {
     }
 }
 
-/// Who has to be told more often reads no warnings.
+/// Enough to notice a mistake; callers who make origins up must not fill the log.
 const MOST_WARNINGS: usize = 16;

@@ -67,8 +67,8 @@ where
     type Future = ResponseFuture<S, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        // Of the inner service only: an error here means that the service is
-        // broken for good, which a token that is missing does not.
+        // Asks the inner service only: an error here means that the service is broken
+        // for good, and a missing token does not mean that.
         self.inner.poll_ready(cx)
     }
 

@@ -145,8 +145,8 @@ pub struct TokenRequest {
     /// answer with this one.
     pub rejected: Option<Token>,
     /// The token that the cache uses now, if any. A token service with a cache of
-    /// its own answers with another one: it is asked because this one won't do
-    /// for much longer, or at all.
+    /// its own answers with another one: it is asked because this one expires soon,
+    /// or is to be replaced.
     pub held: Option<Token>,
 }
 

@@ -67,7 +67,7 @@ impl Clock {
 
     fn exact_ticks(&self, at: Instant) -> u64 {
         let since = at.saturating_duration_since(self.epoch);
-        // Never 0 or 1, so that an odd number beneath can be found.
+        // At least 2: made odd by going down by one, it must not become 0.
         u64::try_from(since.as_nanos())
             .unwrap_or(u64::MAX)
             .saturating_add(2)

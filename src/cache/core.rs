@@ -3,8 +3,8 @@
 //!
 //! Pure: no runtime, no lock, no I/O, no randomness, and no type of this crate's
 //! around it. It is generic over the token, the error and the flight that it
-//! holds. Time and chance come in as arguments, and what it has done with goes
-//! out as a value, to be dropped where that does no harm.
+//! holds. Time and chance come in as arguments. Values that it no longer needs are
+//! returned, so that the caller can drop them outside of its lock.
 //!
 //! Four reasons hold a fetch back, and each only what it is about:
 //!

@@ -40,8 +40,8 @@ impl Fetcher {
         }
     }
 
-    /// Exchanges the provider's credentials. Returns when the token service was
-    /// called, too: the token's lifetime counts from there.
+    /// Exchanges the provider's credentials. Also returns when the token service was
+    /// called: the token's lifetime counts from there.
     ///
     /// A token that has expired because a clock jumped meanwhile, as it does where
     /// a machine is suspended, is asked for once more.

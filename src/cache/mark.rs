@@ -16,8 +16,8 @@ pub(crate) struct Bearer {
 
 /// Which token of which cache a request carries.
 ///
-/// It holds nothing: once the last handle on a cache is gone, what is reported
-/// of its tokens is of no use to anybody, and does nothing.
+/// It keeps nothing alive: what is reported of a token does nothing once the last
+/// handle on its cache is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     cache: CacheId,

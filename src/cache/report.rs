@@ -50,9 +50,9 @@ impl Report {
     }
 }
 
-/// The span of all events of one fetch: of the level of the highest, so that it
-/// is there with any of them. The request that starts the fetch does not wait for
-/// it in every case, so the span follows from that request's, and is not in it.
+/// The span of all events of one fetch. Its level is that of the most severe of
+/// them, so that it is there with any. It follows from the span of the request that
+/// starts the fetch and is not inside it: that request may be over before.
 pub(super) fn span(reason: Reason) -> Span {
     let reason = name(reason);
     let span = error_span!(

@@ -32,7 +32,7 @@ impl Shard {
         }
     }
 
-    /// Whether it may be sent with no further thought.
+    /// Whether it may be sent without asking.
     #[inline]
     pub(super) fn is_fresh(&self, clock: &Clock) -> bool {
         clock.is_before(self.fresh_until.load(Ordering::Acquire))
@@ -47,8 +47,8 @@ impl fmt::Debug for Shard {
     }
 }
 
-/// One token in as many shards as there are, since a reference count that all
-/// threads change costs more than all the rest.
+/// One token, a copy of it in each shard: a reference count that all threads change
+/// costs more than everything else.
 #[derive(Debug)]
 pub(super) struct Shards {
     shards: [Arc<Shard>; COUNT],
@@ -150,6 +150,6 @@ fn of_this_thread() -> usize {
     OWN.with(|own| *own)
 }
 
-/// Of less than a kilobyte each. More threads share them, which costs little: it
-/// takes two that send at the same moment.
+/// Each takes less than a kilobyte. More threads than this share them, which costs
+/// something only where two send at the same moment.
 const COUNT: usize = if cfg!(all(test, loom)) { 1 } else { 8 };

@@ -58,14 +58,14 @@ impl Shared {
         })
     }
 
-    /// The token that a service holds on to, if it may be sent with no further
-    /// thought: the hot path.
+    /// The token that a service holds on to, if it may be sent without asking: the
+    /// hot path.
     #[inline]
     pub(super) fn fresh_own(&self, own: &Own) -> Option<Bearer> {
         own.fresh(&self.clock)
     }
 
-    /// The token, if it may be sent with no further thought. `own` holds on to it.
+    /// The token, if it may be sent without asking. `own` holds on to it.
     #[inline]
     pub(super) fn fresh(&self, own: &mut Own) -> Option<Bearer> {
         self.published.fresh(&self.clock, own)
@@ -109,7 +109,7 @@ impl Shared {
         self.this.clone()
     }
 
-    /// Lets requests read until when the token may be sent unasked.
+    /// Publishes until when requests may send the token without asking.
     pub(super) fn publish_limit(&self) {
         let (state, now) = self.lock();
         state.publish_limit(&self.clock, now);
@@ -127,7 +127,7 @@ impl Shared {
         drop(state);
         flight.complete(completed.outcome.clone());
         flight.abort();
-        // Here, as the task that would report it is stopped, if not stalled.
+        // Reported here: the task that would do it is aborted, or stalled.
         let report = Report {
             reason: flight.claim.reason,
             took: now.since(flight.claimed_at()),
@@ -165,7 +165,7 @@ impl Shared {
         drop(state);
         match completed {
             Ok(completed) => {
-                // Those who wait first: what is dropped is foreign code's.
+                // Wakes those who wait before it drops anything: that runs foreign code.
                 flight.complete(completed.outcome.clone());
                 drop(completed.displaced);
                 Some(completed.outcome)
@@ -256,8 +256,8 @@ impl State {
 }
 
 impl fmt::Debug for Shared {
-    /// As it tells of itself: the lock is not held while it is written. Without
-    /// the error, whose sources may be anything, this cache among it.
+    /// Its status, so that the lock is not held while it is written. Without the
+    /// error, whose sources may be anything, this cache included.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = Status {
             last_error: None,

@@ -79,7 +79,7 @@ impl Guard {
             source: token.map(|(_, source)| source),
             generation: cache.generation(),
         };
-        // In the fetch's span, as all of its task is, to its drop.
+        // Within the fetch's span, as the whole task is, its drop included.
         report.emit(outcome.as_ref());
     }
 }

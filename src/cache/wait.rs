@@ -27,7 +27,8 @@ pub(crate) struct Wait {
     ask: Ask,
     budget: Budget,
     restarts: u32,
-    /// The token, by its number, that a probe has found suspect.
+    /// The number of the token that a probe has found suspect, and which suspicion
+    /// that was.
     suspicion: Option<(u32, Suspect)>,
     stage: Stage,
 }
@@ -94,8 +95,8 @@ impl Wait {
         }
     }
 
-    /// A token that was cleared while it was probed is good enough: with a route
-    /// that denies there is always a next suspicion.
+    /// A token that was cleared while a probe waited is good enough: where a route
+    /// keeps denying requests, there is always another suspicion.
     fn note_suspicion(&mut self) {
         let (generation, suspect) = self.cache.standing();
         match self.suspicion {
@@ -137,7 +138,7 @@ impl Wait {
                 if let Some(flight) = self.cache.claim(self.ask) {
                     self.cache.launch(&flight, &runtime);
                 }
-                // Its own, or that of another request that was faster.
+                // The next step joins this flight, or that of a request that was faster.
                 return Ok(Stage::Asking);
             }
         };

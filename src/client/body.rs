@@ -57,8 +57,8 @@ where
     Err(Incomplete::TooLong)
 }
 
-/// Reads a whole body, if it comes within `span`. Without a tokio runtime there
-/// is no telling, and it may take any time.
+/// Reads a whole body, if it comes within `span`. Without a tokio runtime it may
+/// take any time.
 pub(super) async fn read_for<R>(span: Duration, body: R) -> Option<Zeroizing<Vec<u8>>>
 where
     R: Body,

@@ -7,8 +7,8 @@ use super::{BoxError, Error, ErrorKind};
 use crate::panics;
 use crate::redact::Secrets;
 
-/// An error of foreign code, kept as the source of one of ours. Who drops it
-/// last is chance: a panic in that is nobody's who waits for a token.
+/// An error of foreign code, kept as the source of one of ours. Any request may be
+/// the last to drop it, and must not get its panic.
 pub(super) struct Source(Option<BoxError>);
 
 impl Source {

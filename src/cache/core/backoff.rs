@@ -56,8 +56,8 @@ impl Backoff {
     }
 }
 
-/// How long the next fetch waits after a failure that so many in a row came before:
-/// a step, or as long as is asked for where that is longer. `chance`, from 0 to 1,
+/// How long the next fetch waits after a failure with `failures` others right before
+/// it: a step, or as long as is asked for where that is longer. `chance`, from 0 to 1,
 /// stretches both.
 pub(crate) fn wait_after(failures: usize, asked: Duration, chance: f64) -> Duration {
     let asked = asked

@@ -84,8 +84,8 @@ impl<T: Value> Current<T> {
         self.age(now) >= self.refresh_after || suspicion.is_some_and(|s| s.renew_from <= now.mono)
     }
 
-    /// Until when sending it needs no further thought, by the monotonic clock,
-    /// if nothing happens and no renewal may start before `renewable_from`.
+    /// Until when it may be sent without asking, by the monotonic clock, if nothing
+    /// happens and no renewal may start before `renewable_from`.
     /// `None` where each request needs one: evidence is gathered of a suspect.
     pub(super) fn fresh_until(&self, now: Now, renewable_from: Option<Instant>) -> Option<Instant> {
         if self.suspicion.is_some() {

@@ -252,8 +252,8 @@ fn count(counter: &mut u64) {
 /// own deadlines are commonly longer than this.
 pub(in crate::cache) const DEADLINE: Duration = Duration::from_secs(10);
 
-/// What makes fetches faster than a server can want is held to one in this time:
-/// tokens that live for less or are invalidated within it, and runtimes that die.
+/// Fetches are this far apart where tokens live for less or are invalidated within
+/// it, and background renewals where runtimes die: no server wants more.
 const SECOND: Duration = Duration::from_secs(1);
 
 /// As many restarts as one request may make.

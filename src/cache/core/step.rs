@@ -58,7 +58,7 @@ pub(in crate::cache) enum Step<T, E, F> {
     Join { flight: F, until: Instant },
     /// Claim a fetch, then ask again.
     Claim,
-    /// Ask again at that instant, when it is known more of the token.
+    /// Ask again at that instant: by then it may be known whether the token is good.
     Wait { until: Instant },
     /// Fail at once.
     Fail(E),

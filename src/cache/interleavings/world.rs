@@ -106,7 +106,7 @@ pub(super) fn token(n: u32) -> Token {
     Token::new(n.to_string(), Duration::from_secs(900)).unwrap()
 }
 
-/// What a request remembers that is sent now with no further thought.
+/// What a request remembers that is sent now without asking.
 pub(super) fn fresh(cache: &Arc<Shared>) -> Option<Mark> {
     let bearer = cache.fresh(&mut Own::Uncalled)?;
     Some(bearer.mark)

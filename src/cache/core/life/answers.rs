@@ -75,8 +75,8 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
         }
     }
 
-    /// Until when the token may be sent with no further thought, by the
-    /// monotonic clock, if nothing happens.
+    /// Until when the token may be sent without asking, by the monotonic clock, if
+    /// nothing happens.
     pub(in crate::cache) fn fresh_until(&self, now: Now) -> Option<Instant> {
         let renewable_from = match &self.flight {
             Some(flight) => Some(flight.deadline()),

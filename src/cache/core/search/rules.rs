@@ -180,7 +180,10 @@ fn fresh(world: &World) -> Verdict {
     let is_young = held.is_some_and(|held| {
         held.suspicion.is_none() && held.age(now) < held.token.lifetime * 6 / 10
     });
-    rule(!is_young || !left.is_zero(), "a good token is sent unasked")
+    rule(
+        !is_young || !left.is_zero(),
+        "a good token is sent without asking",
+    )
 }
 
 fn status(world: &World) -> Verdict {
