@@ -30,7 +30,7 @@ async fn making_and_cloning_layers_and_services_starts_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn between_requests_there_is_no_task_and_no_exchange() {
+async fn between_requests_there_is_no_task_and_no_fetch() {
     let tokens = Tokens::new();
     let service = layer(&tokens).layer(Api::default());
     service.clone().oneshot(Request::new(())).await.unwrap();
@@ -41,7 +41,7 @@ async fn between_requests_there_is_no_task_and_no_exchange() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropping_the_last_handle_ends_the_exchange_under_way() {
+async fn dropping_the_last_handle_ends_the_fetch_under_way() {
     let tokens = Tokens::new();
     tokens.hang();
     let layer = layer(&tokens);
@@ -51,7 +51,7 @@ async fn dropping_the_last_handle_ends_the_exchange_under_way() {
     request.abort();
     settle().await;
     drop(layer);
-    // The cache is a handle, too, and keeps the exchange running.
+    // The cache is a handle, too, and keeps the fetch running.
     settle().await;
     assert_eq!((tasks(), tokens.running()), (1, 1));
     drop(cache);

@@ -75,7 +75,7 @@ async fn a_day_of_requests_a_second_renews_each_token_once_at_60_to_80_percent()
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_hour_of_outage_costs_spaced_exchanges_and_no_request_while_the_token_lives() {
+async fn an_hour_of_outage_costs_spaced_fetches_and_no_request_while_the_token_lives() {
     let _alone = ALONE.lock().await;
     for (days, every) in [(15, MINUTE), (1, 1)] {
         let mut month = Month::new();
@@ -160,7 +160,7 @@ impl Month {
                 let tasks = Handle::current().metrics().num_alive_tasks();
                 assert!(tasks <= 1, "{tasks}");
                 // The slack is for the test harness's own threads. A leak of 20 B per
-                // exchange would exceed it.
+                // fetch would exceed it.
                 let most = *live.get_or_insert_with(|| live_bytes() + 65_536);
                 assert!(live_bytes() <= most, "{} > {most}", live_bytes());
             }

@@ -88,7 +88,7 @@ fn a_writer_that_the_cache_is_printed_to_may_call_the_cache() {
 }
 
 #[test]
-fn a_panic_whose_payload_panics_too_ends_one_exchange_only() {
+fn a_panic_whose_payload_panics_too_ends_one_fetch_only() {
     struct Payload;
     impl Drop for Payload {
         fn drop(&mut self) {

@@ -72,7 +72,7 @@ fn pair(n: u32) -> Credentials {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_pair_is_followed_by_the_rotated_one_within_the_same_exchange() {
+async fn a_refused_pair_is_followed_by_the_rotated_one_within_the_same_fetch() {
     for refusal in [
         None,
         Some(StatusCode::UNAUTHORIZED),
@@ -209,7 +209,7 @@ async fn both_exchanges_say_which_token_was_rejected() {
     assert_eq!(*rejected.lock().unwrap(), [false, true, true]);
 }
 
-/// An exchange that is given up is aborted, and its answer lost, unless it is
+/// A fetch that is given up is aborted, and its answer lost, unless it is
 /// being polled at that moment. Here its thread hangs in the poll.
 #[test]
 fn the_late_answer_to_an_exchange_that_was_given_up_replaces_no_token() {

@@ -120,7 +120,7 @@ async fn connect_never_carries_the_token_and_is_refused_or_passes_as_others_do()
 }
 
 #[tokio::test(start_paused = true)]
-async fn plain_http_to_an_allowed_origin_fails_before_any_exchange() {
+async fn plain_http_to_an_allowed_origin_fails_before_any_fetch() {
     let tokens = Tokens::new();
     let layer = layer(&tokens)
         .allow_origin("https://proxy.example:8443")

@@ -32,7 +32,7 @@ use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceExt};
 
 #[tokio::test(start_paused = true)]
-async fn ten_thousand_cold_requests_share_one_exchange() {
+async fn ten_thousand_cold_requests_share_one_fetch() {
     let tokens = Tokens::new();
     tokens.issue_after(Duration::from_millis(50));
     let (layer, api) = (layer(&tokens), Api::default());
@@ -92,7 +92,7 @@ async fn all_who_wait_share_one_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropping_the_request_that_started_it_leaves_the_exchange_to_the_others() {
+async fn dropping_the_request_that_started_it_leaves_the_fetch_to_the_others() {
     let tokens = Tokens::new();
     tokens.issue_after(Duration::from_secs(1));
     let service = layer(&tokens).layer(Api::default());
@@ -125,7 +125,7 @@ async fn dropping_every_request_leaves_the_token_to_those_that_come_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn callers_with_deadlines_shorter_than_the_exchange_do_not_starve_it() {
+async fn callers_with_deadlines_shorter_than_the_fetch_do_not_starve_it() {
     let tokens = Tokens::new();
     tokens.issue_after(Duration::from_secs(5));
     let service = layer(&tokens).layer(Api::default());
@@ -226,7 +226,7 @@ async fn a_request_polled_late_shares_the_failure_it_waited_for() {
     let service = layer(&tokens).layer(Api::default());
     let mut late = Box::pin(service.oneshot(Request::new(())));
     assert!((&mut late).now_or_never().is_none());
-    // By then another exchange could start, but the one that this request waited
+    // By then another fetch could start, but the one that this request waited
     // for has failed.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let response = late.await.unwrap();
@@ -253,7 +253,7 @@ async fn refresh_renews_a_good_token_and_joins_a_renewal_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_refresh_keeps_the_token_and_delays_the_next_exchange() {
+async fn a_failed_refresh_keeps_the_token_and_delays_the_next_fetch() {
     let tokens = Tokens::new();
     let layer = layer(&tokens);
     let cache = layer.tokens();

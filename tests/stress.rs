@@ -118,7 +118,7 @@ async fn misuse(layer: &FiskilAuthLayer, rejects: bool, rng: &mut Rng) {
             polled(polls, cache.refresh()).await;
         }
         2 => {
-            // While exchanges are held back, the answer is an error.
+            // While fetches are held back, the answer is an error.
             let _ = layer.tokens().refresh().await;
         }
         3 => yield_now().await,
@@ -242,7 +242,7 @@ async fn layers_that_come_and_go_by_the_thousand_leave_nothing_behind() {
     assert_eq!(Arc::strong_count(&probe), 1, "no token service is left");
 }
 
-/// Waits for the end of all exchanges, those without a waiter included.
+/// Waits for the end of all fetches, those without a waiter included.
 async fn all_tasks_end() {
     let end = async {
         while Handle::current().metrics().num_alive_tasks() > 0 {

@@ -106,7 +106,7 @@ async fn a_readiness_probe_stays_ready_through_an_outage_while_the_token_lives()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_every_second_costs_no_more_exchanges_than_requests_do() {
+async fn a_probe_every_second_costs_no_more_fetches_than_requests_do() {
     let tokens = Tokens::new();
     tokens.fail("down");
     let cache = layer(&tokens).tokens();
@@ -131,7 +131,7 @@ async fn the_status_of_a_fresh_cache_is_all_zeros_and_asking_starts_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn status_counts_exchanges_failures_rejections_and_waiting_requests() {
+async fn status_counts_fetches_failures_rejections_and_waiting_requests() {
     let tokens = Tokens::new();
     tokens.issue_after(Duration::from_secs(1));
     let (layer, api) = (layer(&tokens), Api::default());

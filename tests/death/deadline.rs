@@ -20,7 +20,7 @@ fn a_stalled_runtime_holds_up_no_request_beyond_the_deadline() {
     let leader = stalled.spawn(service.clone().oneshot(Request::new(())));
     tokens.hang();
     stalled.block_on(settle());
-    // From here on nothing drives the runtime of the exchange.
+    // From here on nothing drives the runtime of the fetch.
     tokens.issue_after(Duration::ZERO);
     let waited = live.block_on(async {
         let from = Instant::now();
@@ -52,7 +52,7 @@ async fn the_deadline_covers_a_token_service_that_is_never_ready() {
     holder.ready().await.unwrap();
     let layer = FiskilAuthLayer::with_token_service(credentials(), limited);
     times_out(layer.clone()).await;
-    // The exchange that was given up in `poll_ready` kept no permit.
+    // The fetch that was given up in `poll_ready` kept no permit.
     drop(holder);
     tokio::time::sleep(Duration::from_millis(1300)).await;
     let response = layer.layer(Api::default()).oneshot(Request::new(())).await;

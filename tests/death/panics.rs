@@ -77,7 +77,7 @@ impl Service<TokenRequest> for PanickingClone {
     }
 }
 
-async fn a_panic_ends_one_exchange(layer: FiskilAuthLayer, panics: &Panics) {
+async fn a_panic_ends_one_fetch(layer: FiskilAuthLayer, panics: &Panics) {
     let place = panics.place;
     let service = layer.layer(Api::default());
     let (one, other) = tokio::join!(
@@ -103,20 +103,20 @@ async fn a_panic_ends_one_exchange(layer: FiskilAuthLayer, panics: &Panics) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panicking_token_service_ends_one_exchange_only() {
+async fn a_panicking_token_service_ends_one_fetch_only() {
     for place in ["poll_ready", "call", "poll"] {
         let panics = Panics::at(place);
         let layer = FiskilAuthLayer::with_token_service(credentials(), panics.clone());
-        a_panic_ends_one_exchange(layer, &panics).await;
+        a_panic_ends_one_fetch(layer, &panics).await;
     }
     let panics = Panics::at("clone");
     let service = PanickingClone(panics.clone());
     let layer = FiskilAuthLayer::with_token_service(credentials(), service);
-    a_panic_ends_one_exchange(layer, &panics).await;
+    a_panic_ends_one_fetch(layer, &panics).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panicking_credentials_provider_ends_one_exchange_only() {
+async fn a_panicking_credentials_provider_ends_one_fetch_only() {
     for place in ["call of the provider", "poll of the provider"] {
         let panics = Panics::at(place);
         let provider = {
@@ -131,6 +131,6 @@ async fn a_panicking_credentials_provider_ends_one_exchange_only() {
             }
         };
         let layer = FiskilAuthLayer::with_token_service(provider, panics.clone());
-        a_panic_ends_one_exchange(layer, &panics).await;
+        a_panic_ends_one_fetch(layer, &panics).await;
     }
 }

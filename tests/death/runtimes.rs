@@ -12,7 +12,7 @@ use tower::{Layer, Service, ServiceExt};
 use crate::support::{Api, Tokens, error, layer, paused_runtime, sent, settle};
 
 #[test]
-fn a_runtime_that_goes_away_leaves_the_exchange_to_those_who_wait_elsewhere() {
+fn a_runtime_that_goes_away_leaves_the_fetch_to_those_who_wait_elsewhere() {
     let tokens = Tokens::new();
     tokens.hang();
     let service = layer(&tokens).layer(Api::default());
@@ -33,7 +33,7 @@ fn a_runtime_that_goes_away_leaves_the_exchange_to_those_who_wait_elsewhere() {
 }
 
 #[test]
-fn a_runtime_for_each_request_does_not_cost_an_exchange_for_each() {
+fn a_runtime_for_each_request_does_not_cost_a_fetch_for_each() {
     let tokens = Tokens::new();
     let service = layer(&tokens).layer(Api::default());
     // Each runtime has a clock of its own, which starts at the real time.
@@ -60,7 +60,7 @@ fn a_runtime_for_each_request_does_not_cost_an_exchange_for_each() {
 }
 
 #[test]
-fn runtimes_that_die_before_the_first_token_do_not_cost_an_exchange_each() {
+fn runtimes_that_die_before_the_first_token_do_not_cost_a_fetch_each() {
     let tokens = Tokens::new();
     tokens.hang();
     let service = layer(&tokens).layer(Api::default());

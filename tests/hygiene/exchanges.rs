@@ -171,7 +171,7 @@ async fn hyper_and_rustls_log_no_secret_of_an_exchange_or_a_request() {
         let cache = over_https(credentials(), &server).await.tokens();
         assert_clean(&cache.token().await.unwrap_err());
     }
-    // An exchange that hangs is given up when its last waiter is dropped.
+    // A fetch that hangs is given up when its last waiter is dropped.
     sandbox.fail_exchanges(Fault::Hang);
     let before = sandbox.counts().exchanges;
     let cache = over_https(credentials(), &server).await.tokens();

@@ -139,7 +139,7 @@ impl tower::hedge::Policy<Request<()>> for Always {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hedged_requests_carry_the_token_and_never_double_the_exchange() {
+async fn hedged_requests_carry_the_token_and_never_double_the_fetch() {
     /// Loses the first request, and answers the second.
     fn lossy() -> (
         impl Service<Request<()>, Response = Response<()>, Error = BoxError, Future: Send> + Clone,
@@ -163,7 +163,7 @@ async fn hedged_requests_carry_the_token_and_never_double_the_exchange() {
     let tokens = Tokens::new();
     tokens.issue_after(SECOND);
     let layer = layer(&tokens);
-    // Above the layer, both halves wait for the one exchange.
+    // Above the layer, both halves wait for the one fetch.
     let (api, seen) = lossy();
     let hedged = Hedge::new(layer.layer(api), Always, 0, 0.9, 10 * SECOND);
     hedged.oneshot(request()).await.unwrap();

@@ -32,7 +32,7 @@ async fn a_timeout_above_the_layer_covers_the_wait_for_the_token() {
         .layer(layer(&tokens))
         .service(Api::default());
     service.clone().oneshot(request()).await.unwrap_err();
-    // The exchange goes on for those who come later.
+    // The fetch goes on for those who come later.
     tokio::time::sleep(2 * SECOND).await;
     let response = service.oneshot(request()).await.unwrap();
     assert_eq!(sent(&response), "t1");
@@ -195,7 +195,7 @@ async fn of_two_layers_the_inner_ones_token_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_inner_service_that_is_never_ready_starts_no_exchange() {
+async fn an_inner_service_that_is_never_ready_starts_no_fetch() {
     let tokens = Tokens::new();
     let (service, mut api) = tower_test::mock::pair::<Request<()>, Response<()>>();
     api.allow(0);

@@ -173,7 +173,7 @@ async fn an_invalidated_token_that_is_issued_again_is_not_sent() {
         let current = cache.token().await.unwrap();
         assert_eq!(current.header_value(), &format!("Bearer t{n}"));
         cache.invalidate(&current);
-        // Longer than the pause before the next exchange.
+        // Longer than the pause before the next fetch.
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
     let error = cache.token().await.unwrap_err();

@@ -125,7 +125,7 @@ fn without_a_runtime_it_does_not_wait() {
     let tokens = Tokens::new();
     tokens.fail("down");
     let (service, _api) = waiting(&tokens, Duration::from_secs(60));
-    // After this failure the next exchange is not due yet.
+    // After this failure the next fetch is not due yet.
     let failing = service.clone();
     runtime().block_on(async {
         let call = failing.oneshot(Request::new(()));

@@ -262,7 +262,7 @@ async fn an_expired_token_is_a_failure_without_a_lifetime() {
 }
 
 #[test]
-fn an_exchange_that_dies_with_its_runtime_is_a_warning() {
+fn a_fetch_that_dies_with_its_runtime_is_a_warning() {
     let (log, _guard) = Log::new();
     let tokens = Tokens::new();
     tokens.hang();
