@@ -132,7 +132,7 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
         Snapshot {
             generation: self.generation,
             lifetime: usable.map(|current| current.token.lifetime()),
-            refresh_in: usable.map(|current| current.refresh_in(now)),
+            refresh_in: usable.map(|current| self.refresh_in(current, now)),
             expires_in: usable.map(|current| current.expires_in(now)),
             suspect: suspicion.map(|suspicion| suspicion.number),
             last_error: suspect_error.or_else(|| self.last_error.clone()),
@@ -140,6 +140,13 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
             failures: self.failures,
             rejections: self.rejections,
         }
+    }
+
+    /// The time until a request may start the renewal of the token in use.
+    fn refresh_in(&self, current: &Current<T>, now: Now) -> Duration {
+        let held_until = self.background_held_until(now).unwrap_or(now.mono);
+        let held = held_until.saturating_duration_since(now.mono);
+        current.refresh_in(now).max(held)
     }
 
     /// The token in use, unless it has expired.

@@ -201,6 +201,12 @@ fn status(world: &World) -> Verdict {
     )?;
     rule(status.lifetime == lifetime, "the lifetime is told")?;
     rule(status.suspect == suspect, "a suspicion is told")?;
+    if let (Step::Send(usable), None) = (world.life.step(Ask::Request, now), world.life.flight()) {
+        rule(
+            (usable.renewal == Renewal::Due) == (status.refresh_in == Some(Duration::ZERO)),
+            "it is told when the renewal may start",
+        )?;
+    }
     rule(
         status.last_error.is_some() == is_failing,
         "the last error is told until a success",
