@@ -176,7 +176,8 @@ impl FiskilAuthLayer {
         self.auth.tokens.clone()
     }
 
-    fn build<S>(credentials: impl ProvideCredentials, service: S, origin: Origin) -> Self
+    /// A layer whose token goes to `origin` only.
+    pub(crate) fn build<S>(credentials: impl ProvideCredentials, service: S, origin: Origin) -> Self
     where
         S: Service<TokenRequest, Response = Token> + Clone + Send + 'static,
         S::Error: Into<BoxError>,

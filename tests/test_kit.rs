@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::{Router, body::Body, routing::get};
 use bytes::Bytes;
 use fiskil_auth::sandbox::{Fault, Sandbox};
-use fiskil_auth::{BoxError, FiskilAuthLayer, TokenClient, error_for_auth};
+use fiskil_auth::{BoxError, error_for_auth};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use tower::util::BoxCloneSyncService;
@@ -46,14 +46,10 @@ async fn fetch(fiskil: Fiskil) -> Result<usize, BoxError> {
 
 /// The service, with a sandbox in Fiskil's place.
 fn service_on(sandbox: &Sandbox) -> Router {
-    let layer = FiskilAuthLayer::with_token_service(
-        sandbox.credentials(),
-        TokenClient::new(sandbox.service()),
-    );
     let fiskil = ServiceBuilder::new()
         .map_result(error_for_auth)
         .map_response(|response: Response<_>| response.map(Body::new))
-        .layer(layer)
+        .layer(sandbox.layer())
         .service(sandbox.service());
     my_service(BoxCloneSyncService::new(fiskil))
 }
@@ -118,8 +114,7 @@ async fn rotated_credentials_reach_the_service_without_a_restart() {
         let credentials = vault.credentials();
         async { Ok::<_, BoxError>(credentials) }
     };
-    let client = TokenClient::new(sandbox.service());
-    let tokens = FiskilAuthLayer::with_token_service(from_vault, client).tokens();
+    let tokens = sandbox.layer_for(from_vault).tokens();
     tokens.token().await.unwrap();
     sandbox.rotate_credentials();
     tokens.refresh().await.unwrap();

@@ -18,7 +18,8 @@ use tokio::task::{JoinHandle, JoinSet, yield_now};
 use tokio_rustls::TlsAcceptor;
 
 use super::{Sandbox, SandboxClient, SandboxService};
-use crate::tls;
+use crate::origin::Base;
+use crate::{FiskilAuthLayer, ProvideCredentials, TokenClient, tls};
 
 impl Sandbox {
     /// Serves it over HTTPS (HTTP/1.1) on a free port of 127.0.0.1, until the
@@ -42,10 +43,13 @@ impl Sandbox {
 
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
+        let base = Base::parse(base_url(address)).map_err(io::Error::other)?;
         let acceptor = TlsAcceptor::from(Arc::new(server));
         let server = tokio::spawn(serve(listener, acceptor, self.service()));
         Ok(HttpsSandbox {
+            sandbox: self.clone(),
             address,
+            base,
             certificate_pem,
             client,
             server,
@@ -57,7 +61,9 @@ impl Sandbox {
 ///
 /// Dropping it stops the server and cuts its connections.
 pub struct HttpsSandbox {
+    sandbox: Sandbox,
     address: SocketAddr,
+    base: Base,
     certificate_pem: String,
     client: ClientConfig,
     server: JoinHandle<()>,
@@ -66,7 +72,26 @@ pub struct HttpsSandbox {
 impl HttpsSandbox {
     /// `https://127.0.0.1:` and the port, without a slash at the end.
     pub fn base_url(&self) -> String {
-        format!("https://{}", self.address)
+        base_url(self.address)
+    }
+
+    /// A layer with the sandbox's [credentials](Sandbox::credentials), in the place
+    /// of the one that a program makes with
+    /// [`FiskilAuthLayer::new`] or [`from_env`](FiskilAuthLayer::from_env): its
+    /// exchanges go to this server, and its token to this server's origin only.
+    ///
+    /// An exchange is one attempt; the default token service makes up to three.
+    #[must_use]
+    pub fn layer(&self) -> FiskilAuthLayer {
+        self.layer_for(self.sandbox.credentials())
+    }
+
+    /// Like [`layer`](Self::layer), with other credentials: wrong ones, or a provider
+    /// whose rotation is tested.
+    #[must_use]
+    pub fn layer_for(&self, credentials: impl ProvideCredentials) -> FiskilAuthLayer {
+        let tokens = TokenClient::at(self.client(), self.base.token_endpoint.clone());
+        FiskilAuthLayer::build(credentials, tokens, self.base.origin.clone())
     }
 
     /// The self-signed certificate for `127.0.0.1` and `localhost`, for clients
@@ -97,6 +122,10 @@ impl Drop for HttpsSandbox {
     fn drop(&mut self) {
         self.server.abort();
     }
+}
+
+fn base_url(address: SocketAddr) -> String {
+    format!("https://{address}")
 }
 
 /// Accepts for ever. The connections' tasks end with this one.

@@ -18,7 +18,6 @@
 //!
 //! use bytes::Bytes;
 //! use fiskil_auth::sandbox::Sandbox;
-//! use fiskil_auth::{FiskilAuthLayer, TokenClient};
 //! use http::{Request, StatusCode};
 //! use http_body_util::Empty;
 //! use tower::{ServiceBuilder, ServiceExt};
@@ -26,11 +25,9 @@
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let sandbox = Sandbox::new();
-//! let layer = FiskilAuthLayer::with_token_service(
-//!     sandbox.credentials(),
-//!     TokenClient::new(sandbox.service()),
-//! );
-//! let api = ServiceBuilder::new().layer(layer).service(sandbox.service());
+//! let api = ServiceBuilder::new()
+//!     .layer(sandbox.layer())
+//!     .service(sandbox.service());
 //! let end_users = || Request::get("/v1/end-users").body(Empty::<Bytes>::new());
 //!
 //! let answer = api.clone().oneshot(end_users()?).await?;
@@ -58,7 +55,7 @@ use std::time::Duration;
 use http::Request;
 
 use self::state::Shared;
-use crate::Credentials;
+use crate::{Credentials, FiskilAuthLayer, ProvideCredentials, TokenClient};
 
 mod answer;
 mod body;
@@ -107,6 +104,25 @@ impl Sandbox {
     /// or none.
     pub fn service(&self) -> SandboxService {
         SandboxService::new(self.shared.clone())
+    }
+
+    /// A layer with its [credentials](Self::credentials), in the place of the one that
+    /// a program makes with [`FiskilAuthLayer::new`] or
+    /// [`from_env`](FiskilAuthLayer::from_env). Its exchanges go to
+    /// [`service`](Self::service), and its token where that of the other goes: with
+    /// requests whose URI names no origin, or `https://api.fiskil.com`.
+    ///
+    /// An exchange is one attempt; the default token service makes up to three.
+    #[must_use]
+    pub fn layer(&self) -> FiskilAuthLayer {
+        self.layer_for(self.credentials())
+    }
+
+    /// Like [`layer`](Self::layer), with other credentials: wrong ones, or a provider
+    /// whose rotation is tested.
+    #[must_use]
+    pub fn layer_for(&self, credentials: impl ProvideCredentials) -> FiskilAuthLayer {
+        FiskilAuthLayer::with_token_service(credentials, TokenClient::new(self.service()))
     }
 
     /// What it saw and did since it was made.

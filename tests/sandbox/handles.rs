@@ -6,7 +6,7 @@ use bytes::Bytes;
 use fiskil_auth::sandbox::{Fault, HttpsSandbox, Sandbox, SandboxBody, SandboxService};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt};
 
 use crate::caller::{Answer, call, call_api, exchange, fetch_token};
 
@@ -64,6 +64,26 @@ async fn debug_output_shows_neither_secrets_nor_tokens() {
     for secret in [credentials.expose_secret(), &token, "sesame"] {
         assert!(!shown.contains(secret));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_ready_made_layer_goes_where_fiskils_does_and_nowhere_else() {
+    let sandbox = Sandbox::new();
+    let api = sandbox.layer().layer(sandbox.service());
+    let statuses = [
+        ("/v1/end-users", StatusCode::OK),
+        ("https://api.fiskil.com/v1/end-users", StatusCode::OK),
+        (
+            "https://elsewhere.example/v1/end-users",
+            StatusCode::BAD_GATEWAY,
+        ),
+    ];
+    for (uri, status) in statuses {
+        let request = Request::get(uri).body(Full::<Bytes>::default()).unwrap();
+        let answer = api.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), status, "{uri}");
+    }
+    assert_eq!(sandbox.counts().exchanges, 1);
 }
 
 #[test]

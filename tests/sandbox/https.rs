@@ -1,13 +1,13 @@
 //! The sandbox over HTTPS on loopback.
 
 use bytes::Bytes;
-use fiskil_auth::BoxError;
 use fiskil_auth::sandbox::{Fault, Sandbox};
+use fiskil_auth::{BoxError, Error, ErrorKind};
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use tokio::net::TcpListener;
 use tokio::task::yield_now;
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt};
 
 use crate::caller::{Answer, end_users, exchange};
 
@@ -32,6 +32,38 @@ async fn the_client_exchanges_and_calls_the_api_over_https() {
         (sandbox.counts().exchanges, sandbox.counts().requests),
         (1, 1)
     );
+}
+
+#[tokio::test]
+async fn the_ready_made_layer_puts_a_token_on_requests_to_this_server_and_no_other() {
+    let sandbox = Sandbox::new();
+    let https = sandbox.serve_https().await.unwrap();
+    let api = https.layer().layer(https.client());
+    let answer = api.clone().oneshot(bare(&https.base_url())).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+
+    let elsewhere = sandbox.serve_https().await.unwrap().base_url();
+    for other in [elsewhere.as_str(), "https://api.fiskil.com"] {
+        let answer = api.clone().oneshot(bare(other)).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+        let error: &Error = answer.extensions().get().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+    }
+    let counts = sandbox.counts();
+    assert_eq!((counts.exchanges, counts.requests), (1, 1));
+}
+
+#[tokio::test]
+async fn a_layer_for_other_credentials_asks_with_those() {
+    let sandbox = Sandbox::new();
+    let https = sandbox.serve_https().await.unwrap();
+    let foreign = Sandbox::new().credentials();
+    let api = https.layer_for(foreign).layer(https.client());
+    let answer = api.oneshot(bare(&https.base_url())).await.unwrap();
+
+    let error: &Error = answer.extensions().get().unwrap();
+    assert_eq!(error.status(), Some(StatusCode::UNAUTHORIZED));
+    assert_eq!(sandbox.counts().exchanges, 1);
 }
 
 #[tokio::test]
@@ -112,6 +144,12 @@ async fn dropping_the_server_cuts_its_connections_and_frees_its_port() {
 fn is_connect(error: &BoxError) -> bool {
     let error = error.downcast_ref::<hyper_util::client::legacy::Error>();
     error.is_some_and(|error| error.is_connect())
+}
+
+/// A request without a token at this base URL.
+fn bare(base: &str) -> Request<Full<Bytes>> {
+    let request = Request::get(format!("{base}/v1/end-users"));
+    request.body(Full::default()).unwrap()
 }
 
 /// The same request at this base URL.
