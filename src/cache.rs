@@ -91,9 +91,9 @@ impl TokenCache {
     /// # Errors
     ///
     /// What the fetch failed with; while fetches are held back after a failure,
-    /// its error at once. The same where the API rejected the token and it can't
-    /// be renewed, unless within a second another request shows that the token is
-    /// good: then the 401 was its route's own.
+    /// its error at once. The same where the API rejected the token and its renewal
+    /// failed, after a second in which no other request was let in with that token:
+    /// had one been, the 401 would be its route's own.
     pub async fn token(&self) -> Result<Token, Error> {
         let probe = Wait::new(self.shared.clone(), Ask::Probe, Budget::MAX);
         let result = probe.await;

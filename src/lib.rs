@@ -23,14 +23,17 @@
 //!
 //! That line is the same around an `axum::Router`, a tonic channel, hyper-util's
 //! client and beneath `tower::retry`. The inner service must be `Clone`; what is not
-//! goes behind `tower::buffer`. On a server's side, add
-//! [`inbound`](FiskilAuthLayer::inbound). From the environment, with
+//! goes behind `tower::buffer`. Where a server's handlers call Fiskil, it goes around the
+//! client that they use. Only where they pass their own requests on does it go around the
+//! server, with [`inbound`](FiskilAuthLayer::inbound): it replaces what callers sent as
+//! `Authorization`. From the environment, with
 //! `FISKIL_BASE_URL` as well: [`FiskilAuthLayer::from_env`].
 //!
 //! # What happens to a request
 //!
-//! 1. Its URI decides whether it may carry the token: one without an origin (axum,
-//!    tonic) does, one to `https://api.fiskil.com` does, others are refused. See
+//! 1. Its URI decides whether it may carry the token: one without an origin (a tonic
+//!    client, axum over HTTP/1) does, one to `https://api.fiskil.com` does, others are
+//!    refused. See
 //!    [`allow_origin`](FiskilAuthLayer::allow_origin),
 //!    [`pass_other_origins`](FiskilAuthLayer::pass_other_origins), and on a server
 //!    [`inbound`](FiskilAuthLayer::inbound).
@@ -39,11 +42,12 @@
 //!    lifetime also starts its renewal in the background.
 //! 3. If there is none, the request waits for the one fetch that is under way, for
 //!    10 s at most. It holds nothing of the inner service meanwhile.
-//! 4. If the fetch fails, all who waited share its error, and until the next one is
-//!    permitted (1 to 30 s later) requests without a token fail at once.
+//! 4. If the fetch fails, all who waited share its error, and until the next fetch is
+//!    permitted (1 to 30 s later, or up to 5.5 minutes where the endpoint asks for
+//!    that) requests without a token fail at once.
 //! 5. If the API answers 401, or to a gRPC request status 16, the answer passes
-//!    through, and the token is suspect until another request is let in with it. It
-//!    is renewed at once, within a budget.
+//!    through, and the token is suspect until another request is let in with it, which
+//!    is one that is answered with 2xx. It is renewed at once, within a budget.
 //!
 //! # When it fails
 //!
@@ -51,8 +55,8 @@
 //! stack, axum's `Infallible` included. A request that can't be given a token is
 //! answered by a response with an empty body, which carries the [`Error`] in its
 //! [extensions](http::Response::extensions): 503 or 504 where it may pass by itself,
-//! 502 where somebody must act, and never a 401, which would make a layer above that
-//! retries on 401 loop. gRPC callers get status 14 or 16. The table is in
+//! 502 where somebody must act. Over HTTP it is never a 401, which would make a layer
+//! above that retries on 401 loop. gRPC callers get status 14 or 16. The table is in
 #![cfg_attr(
     any(doc, doctest),
     doc = " [When it fails](crate::docs::failure); [`error_for_auth`] makes an `Err` of it."

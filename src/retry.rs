@@ -120,9 +120,9 @@ impl<C> RetryUnauthorized<C> {
     /// [`retry_after`](Error::retry_after) has passed, as long as all its waits
     /// together stay within `patience`. Off by default.
     ///
-    /// The policy and its clones keep a budget, tower's default: in any ten
-    /// seconds a fifth of the requests may be sent again, and ten a second in
-    /// any case.
+    /// The policy and its clones keep a budget, tower's default: in any ten seconds
+    /// a fifth of the requests that got a token may be sent again, and ten a second
+    /// more, whatever the traffic.
     ///
     /// The first wait after an outage began is 1 to 1.25 s, and no longer than
     /// 30 s later on, unless the token endpoint asks for more.

@@ -19,8 +19,8 @@ pub struct Status {
     pub refresh_in: Option<Duration>,
     /// The time until the token is used no more; `None` without a usable one.
     pub expires_in: Option<Duration>,
-    /// Whether the API rejected the usable token, and accepted it in no request
-    /// that was sent since.
+    /// Whether the API rejected the usable token, and has let in no request that was
+    /// sent since.
     pub suspect: bool,
     /// What the latest fetch failed with; `None` once one succeeds, and before
     /// the first.

@@ -22,8 +22,9 @@ impl Credentials {
     /// # Errors
     ///
     /// [`ErrorKind::Credentials`], naming every variable that is unset, empty,
-    /// not Unicode or has control characters, the two where both are set, and
-    /// what is wrong with the file. It never shows a value.
+    /// not Unicode or has control characters, both `FISKIL_CLIENT_SECRET` and
+    /// `FISKIL_CLIENT_SECRET_FILE` where both are set, and what is wrong with the file.
+    /// It never shows a value.
     pub fn from_env() -> Result<Self, Error> {
         let (id, secret) = (required(ID), secret());
         match (id, secret) {

@@ -36,8 +36,8 @@ use crate::{BoxError, Error};
 ///
 /// [`ErrorKind::Credentials`](crate::ErrorKind::Credentials), which names the file
 /// and shows nothing of what is in it. It is permanent where somebody has to mend
-/// it: the file must not be read, is too long or no file at all, or a member is
-/// missing, twice or of no use. It is transient where it may pass: a rewrite is
+/// it: permission is denied, the file is too long, is a folder or a device, or a member
+/// is missing, twice or of no use. It is transient where it may pass: a rewrite is
 /// under way (the file is missing, empty, breaks off or is no JSON), or reading
 /// fails otherwise.
 #[derive(Clone, Debug)]

@@ -34,10 +34,10 @@ use crate::{BoxError, Error, ErrorKind};
 /// # Errors
 ///
 /// [`ErrorKind::Credentials`], which names the file and shows nothing of what is
-/// in it. It is permanent where somebody has to mend it: a file must not be read,
-/// is too long or no file at all, is not UTF-8, or has another control character
-/// in it. It is transient where it may pass: a file is missing or empty, reading
-/// fails otherwise, or the client id changes again and again.
+/// in it. It is permanent where somebody has to mend it: permission is denied, a file
+/// is too long, is a folder or a device, is not UTF-8, or has a control character in it
+/// besides the line ending at its end. It is transient where it may pass: a file is
+/// missing or empty, reading fails otherwise, or the client id changes again and again.
 #[derive(Clone, Debug)]
 pub struct CredentialsFiles {
     client_id: Arc<Path>,

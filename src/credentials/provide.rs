@@ -29,8 +29,9 @@ use crate::BoxError;
 ///
 /// Which one it is can be decided at run time: [`BoxProvideCredentials`].
 ///
-/// The time that it takes counts towards the deadline of the fetch, and an error of
-/// it is transient, unless it is or wraps an [`Error`](crate::Error).
+/// The time that it takes counts towards the deadline of the fetch. An error that it
+/// returns counts as transient; if it is or wraps an [`Error`](crate::Error), that one's
+/// `is_transient` decides.
 ///
 /// # Rotation
 ///
