@@ -43,8 +43,9 @@ use std::sync::Arc;
 
 use tower_service::Service;
 
+pub use self::core::Resend;
 use self::core::{Ask, Step};
-pub(crate) use self::core::{Renewal, Resend, Usable};
+pub(crate) use self::core::{Renewal, Usable};
 #[cfg(feature = "redis")]
 pub(crate) use self::core::{lifetime_for, usable_for, wait_after};
 use self::fetcher::Fetcher;

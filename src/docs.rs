@@ -8,8 +8,13 @@ pub mod failure {}
 
 #[doc = include_str!("docs/promises.md")]
 pub mod promises {}
+
 #[doc = include_str!("docs/requests.md")]
 pub mod requests {}
+
+#[cfg(feature = "retry")]
+#[doc = include_str!("docs/reqwest.md")]
+pub mod reqwest {}
 
 #[doc = include_str!("docs/watching.md")]
 pub mod watching {}

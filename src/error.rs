@@ -1,6 +1,7 @@
 //! The one error of this crate: opaque, cheap to clone, and free of secrets.
 
 mod foreign;
+mod kind;
 mod retry_at;
 #[cfg(feature = "https")]
 mod tls;
@@ -15,6 +16,7 @@ use http::StatusCode;
 use self::foreign::Source;
 #[cfg(feature = "redis")]
 pub(crate) use self::foreign::find;
+pub use self::kind::ErrorKind;
 pub(crate) use self::retry_at::RetryAt;
 #[cfg(feature = "https")]
 pub(crate) use self::tls::{is_bad_certificate, is_other_protocol};
@@ -61,35 +63,6 @@ struct Inner {
     id: Option<Box<str>>,
     name: Option<Box<str>>,
     source: Option<Arc<Source>>,
-}
-
-/// The class of an [`Error`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// A URI or the TLS set-up can't be used, or a request was for an origin where
-    /// the token may not go.
-    Configuration,
-    /// There are no credentials, they are malformed, or their provider failed.
-    Credentials,
-    /// The token endpoint refused the exchange.
-    Refused,
-    /// The token endpoint can't be reached, is overloaded or failed.
-    Unavailable,
-    /// The token endpoint's TLS certificate is not trusted.
-    Certificate,
-    /// The token endpoint answered with success, but with no usable token.
-    InvalidAnswer,
-    /// A token can't be used: it is no header value, had expired on arrival,
-    /// or had been rejected before.
-    InvalidToken,
-    /// A token service of your own failed, or any token service or credentials
-    /// provider panicked.
-    TokenService,
-    /// The deadline of a fetch passed.
-    Timeout,
-    /// There is no tokio runtime with timers, or it shut down.
-    Runtime,
 }
 
 impl Error {
@@ -172,21 +145,9 @@ impl Error {
     }
 
     pub(crate) fn new(kind: ErrorKind, text: impl Into<Cow<'static, str>>) -> Self {
-        let transient = match kind {
-            ErrorKind::Unavailable
-            | ErrorKind::InvalidAnswer
-            | ErrorKind::TokenService
-            | ErrorKind::Timeout => true,
-            ErrorKind::Configuration
-            | ErrorKind::Credentials
-            | ErrorKind::Refused
-            | ErrorKind::Certificate
-            | ErrorKind::InvalidToken
-            | ErrorKind::Runtime => false,
-        };
         let inner = Inner {
             kind,
-            transient,
+            transient: kind.is_mostly_transient(),
             text: text.into(),
             status: None,
             id: None,

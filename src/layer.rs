@@ -1,11 +1,14 @@
 //! The layer: configuration, and the state that its services share.
 
+mod origins;
+
 use std::sync::Arc;
 
-use http::Uri;
+use http::{HeaderMap, Uri};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::authorized::Authorized;
 #[cfg(feature = "https")]
 use crate::environment::variable;
 #[cfg(feature = "https")]
@@ -28,6 +31,22 @@ use crate::{Credentials, ErrorKind};
 /// request is answered that can't be given a token: [When it
 /// fails](crate::docs::failure).
 ///
+/// ```
+/// use fiskil_auth::{FiskilAuth, FiskilAuthLayer};
+/// use tower::Layer;
+///
+/// /// A service has a type that can be named: here around a client `C`.
+/// struct Api<C> {
+///     http: FiskilAuth<C>,
+/// }
+///
+/// impl<C: Clone> Api<C> {
+///     fn new(auth: &FiskilAuthLayer, client: C) -> Self {
+///         Self { http: auth.layer(client) }
+///     }
+/// }
+/// ```
+///
 /// # Redirects
 ///
 /// A layer that follows redirects belongs above this one: then every hop is
@@ -47,6 +66,13 @@ impl FiskilAuthLayer {
     ///
     /// Does no I/O and needs no runtime. Trouble with the TLS set-up is the
     /// first request's error.
+    ///
+    /// ```
+    /// use fiskil_auth::{CredentialsFile, FiskilAuthLayer};
+    ///
+    /// let layer = FiskilAuthLayer::new(CredentialsFile::new("/vault/secrets/fiskil.json"));
+    /// # drop(layer);
+    /// ```
     #[cfg(feature = "https")]
     #[cfg_attr(docsrs, doc(cfg(feature = "https")))]
     #[must_use]
@@ -56,6 +82,16 @@ impl FiskilAuthLayer {
 
     /// The whole set-up from the environment: [`Credentials::from_env`], and where
     /// `FISKIL_BASE_URL` is set, [`with_base_url`](Self::with_base_url).
+    ///
+    /// ```
+    /// # fn set_up() -> Result<(), fiskil_auth::Error> {
+    /// let layer = fiskil_auth::FiskilAuthLayer::from_env()?;
+    /// # drop(layer);
+    /// # Ok(())
+    /// # }
+    /// # let error = set_up().unwrap_err();
+    /// # assert!(error.to_string().contains("FISKIL_CLIENT_ID"), "{error}");
+    /// ```
     ///
     /// # Errors
     ///
@@ -75,6 +111,14 @@ impl FiskilAuthLayer {
 
     /// Like [`new`](Self::new) for another base than `https://api.fiskil.com`:
     /// tokens come from `{base}/v1/token`, and go to the base's origin only.
+    ///
+    /// ```
+    /// # use fiskil_auth::{Credentials, FiskilAuthLayer};
+    /// # let credentials = Credentials::new("id", "secret");
+    /// let layer = FiskilAuthLayer::with_base_url(credentials, "https://proxy.example/fiskil")?;
+    /// # drop(layer);
+    /// # Ok::<(), fiskil_auth::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -99,6 +143,19 @@ impl FiskilAuthLayer {
     ///
     /// Every exchange uses a fresh clone of it. The token goes to
     /// `https://api.fiskil.com` only; see [`allow_origin`](Self::allow_origin).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use fiskil_auth::{Credentials, FiskilAuthLayer, Token, TokenRequest};
+    /// use tower::service_fn;
+    ///
+    /// // From elsewhere: a sidecar that has the credentials, say.
+    /// let tokens = service_fn(async |_: TokenRequest| {
+    ///     Token::new("yMWEx", Duration::from_secs(900))
+    /// });
+    /// let layer = FiskilAuthLayer::with_token_service(Credentials::new("id", "none"), tokens);
+    /// # drop(layer);
+    /// ```
     #[must_use]
     pub fn with_token_service<S>(credentials: impl ProvideCredentials, service: S) -> Self
     where
@@ -109,71 +166,40 @@ impl FiskilAuthLayer {
         Self::build(credentials, service, Origin::fiskil())
     }
 
-    /// Lets the token go to the origin of `uri`, too.
-    ///
-    /// Requests whose URI names no origin (axum over HTTP/1, tonic) carry the token
-    /// anyway. Those that name another origin are refused: they are answered with
-    /// 502 and [`ErrorKind::Configuration`](crate::ErrorKind::Configuration), and a
-    /// [warning](crate::docs::watching) tells of each of the first sixteen origins.
-    /// See [`pass_other_origins`](Self::pass_other_origins).
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if it is
-    /// not `https://` (`http://` is for loopback only), or has userinfo.
-    pub fn allow_origin(mut self, uri: impl TryInto<Uri>) -> Result<Self, Error> {
-        let origin = Origin::configured(&origin::parse(uri)?)?;
-        Arc::make_mut(&mut self.auth).scope.allow(origin);
-        Ok(self)
-    }
-
-    /// Lets the token go to any HTTPS origin. Plain HTTP stays refused, but for
-    /// loopback origins that are [allowed](Self::allow_origin) by name.
-    ///
-    /// For clients that talk to Fiskil only, through hosts that aren't known
-    /// beforehand. Beneath a redirect layer this hands the token to whoever
-    /// Fiskil's answers point to.
-    #[must_use]
-    pub fn any_origin(mut self) -> Self {
-        Arc::make_mut(&mut self.auth).scope.allow_any();
-        self
-    }
-
-    /// Lets requests for other origins pass, without a token and with whatever
-    /// `Authorization` header they had, instead of refusing them. `CONNECT` is one
-    /// of them, whatever it names.
-    ///
-    /// For clients that serve several APIs, or follow redirects to elsewhere. Not for
-    /// a server's side, where callers choose the URI: with it, they choose whether
-    /// their own `Authorization` goes on. Plain HTTP to an allowed HTTPS origin stays
-    /// refused.
-    #[must_use]
-    pub fn pass_other_origins(mut self) -> Self {
-        Arc::make_mut(&mut self.auth).scope.pass_others();
-        self
-    }
-
-    /// For a server's side, such as an `axum::Router` or a tonic server: every
-    /// request carries the token, whatever its URI says, and whatever its caller
-    /// sent as `Authorization` is replaced. `CONNECT` alone is refused.
-    ///
-    /// Over HTTP/1, requests to a server commonly name no origin, and carry the
-    /// token anyway. Over HTTP/2, and from callers that think they speak to a
-    /// proxy, they name the server's own host, in the caller's spelling: without
-    /// this they would be refused, as requests for other origins are.
-    ///
-    /// Not for clients: a redirect that is followed would take the token along. Nor
-    /// may what is beneath send a request on to where its caller's URI points.
-    #[must_use]
-    pub fn inbound(mut self) -> Self {
-        Arc::make_mut(&mut self.auth).scope.allow_inbound();
-        self
-    }
-
     /// A handle on the token that this layer's services share.
+    ///
+    /// ```
+    /// # async fn start(layer: fiskil_auth::FiskilAuthLayer) -> Result<(), fiskil_auth::Error> {
+    /// // At start: fetch the token before the first request needs it.
+    /// layer.tokens().token().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn tokens(&self) -> TokenCache {
         self.auth.tokens.clone()
+    }
+
+    /// Gives a request its token: what the layer does to the requests of its services,
+    /// for clients that are none, such as [middleware of reqwest](crate::docs::reqwest).
+    /// Tell what became of it with [`Authorized::report`].
+    ///
+    /// `uri` is the whole URI of the request, and decides whether it may carry the
+    /// token. `Authorization` is replaced among its `headers`. Where there is no token,
+    /// this waits for one, for 10 s at most.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no token, what its fetch failed with. And
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for a request to
+    /// another origin, unless [such pass](Self::pass_other_origins), for what is no
+    /// URI, and for headers that have no room for another one.
+    pub async fn authorize(
+        &self,
+        uri: impl TryInto<Uri>,
+        headers: &mut HeaderMap,
+    ) -> Result<Authorized, Error> {
+        Authorized::by(&self.auth, origin::parse(uri)?, headers).await
     }
 
     /// A layer whose token goes to `origin` only.

@@ -105,6 +105,7 @@
 //! to do, and the next fetch looks again.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod authorized;
 mod body;
 mod cache;
 mod carried;
@@ -143,8 +144,9 @@ mod time;
 mod tls;
 mod token;
 
+pub use self::authorized::Authorized;
 pub use self::body::ResponseBody;
-pub use self::cache::{Status, TokenCache};
+pub use self::cache::{Resend, Status, TokenCache};
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub use self::client::{TokenClient, TokenRequestBody};
@@ -160,7 +162,7 @@ pub use self::future::ResponseFuture;
 #[cfg_attr(docsrs, doc(cfg(feature = "https")))]
 pub use self::https::HttpsTokenService;
 pub use self::layer::FiskilAuthLayer;
-pub use self::response::error_for_auth;
+pub use self::response::{Answer, error_for_auth};
 pub use self::service::FiskilAuth;
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]

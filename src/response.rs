@@ -130,8 +130,44 @@ fn http_status(error: &Error) -> StatusCode {
 /// Turns the response that a request without a token is answered into an `Err`,
 /// for code that would rather see it as one.
 ///
-/// Fits [`ServiceExt::map_result`], above the layer and anything else that is
-/// to see the response:
+/// Of a response, the error is an [`Error`], which fits `?` in any function:
+///
+/// ```
+/// use fiskil_auth::{Error, error_for_auth};
+/// use http::{Request, Response};
+/// use tower::{Service, ServiceExt};
+///
+/// /// `api` is a client with the layer on it.
+/// async fn end_users<S, B>(api: S) -> anyhow::Result<Response<B>>
+/// where
+///     S: Service<Request<String>, Response = Response<B>>,
+///     S::Error: std::error::Error + Send + Sync + 'static,
+/// {
+///     let request = Request::get("https://api.fiskil.com/v1/end-users");
+///     let response = api.oneshot(request.body(String::new())?).await?;
+///     Ok(error_for_auth(response)?)
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let mut response = Response::new(());
+/// # response.extensions_mut().insert(Error::other("the vault is sealed"));
+/// # let api = tower::service_fn(move |_| {
+/// #     let response = response.clone();
+/// #     async { Ok::<_, std::io::Error>(response) }
+/// # });
+///
+/// # let error = end_users(api).await.unwrap_err();
+/// match error.downcast_ref::<Error>() {
+///     Some(auth) => println!("no token: {auth}"),
+///     None => println!("no answer: {error}"),
+/// }
+/// # assert!(error.downcast_ref::<Error>().unwrap().is_transient());
+/// # }
+/// ```
+///
+/// Of a result, it is a [`BoxError`], which may be the service's own. That fits
+/// [`ServiceExt::map_result`], above the layer and anything else that is to see the
+/// response:
 ///
 /// ```
 /// use fiskil_auth::{Error, ErrorKind, FiskilAuthLayer, error_for_auth};
@@ -163,17 +199,52 @@ fn http_status(error: &Error) -> StatusCode {
 ///
 /// # Errors
 ///
-/// An [`Error`], boxed, where the response carries one; the inner service's
-/// error, boxed, where there is no response.
+/// The [`Error`] that the response carries; the inner service's error where there is
+/// no response.
 ///
 /// [`ServiceExt::map_result`]: https://docs.rs/tower/0.5/tower/trait.ServiceExt.html#method.map_result
-pub fn error_for_auth<B, E>(result: Result<Response<B>, E>) -> Result<Response<B>, BoxError>
+pub fn error_for_auth<A: Answer>(answer: A) -> Result<A::Response, A::Error> {
+    answer.for_auth()
+}
+
+/// What [`error_for_auth`] looks into: a response, or a result that has one.
+#[diagnostic::on_unimplemented(
+    message = "`error_for_auth` looks into responses, and results of them, and `{Self}` is neither"
+)]
+pub trait Answer {
+    /// The response that passes.
+    type Response;
+    /// What is returned in the place of a response that carries an [`Error`].
+    type Error;
+
+    /// See [`error_for_auth`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn for_auth(self) -> Result<Self::Response, Self::Error>;
+}
+
+impl<B> Answer for Response<B> {
+    type Response = Self;
+    type Error = Error;
+
+    fn for_auth(mut self) -> Result<Self, Error> {
+        match self.extensions_mut().remove::<Error>() {
+            Some(error) => Err(error),
+            None => Ok(self),
+        }
+    }
+}
+
+impl<B, E> Answer for Result<Response<B>, E>
 where
     E: Into<BoxError>,
 {
-    let mut response = result.map_err(Into::into)?;
-    match response.extensions_mut().remove::<Error>() {
-        Some(error) => Err(error.into()),
-        None => Ok(response),
+    type Response = Response<B>;
+    type Error = BoxError;
+
+    fn for_auth(self) -> Result<Response<B>, BoxError> {
+        Ok(self.map_err(Into::into)?.for_auth()?)
     }
 }

@@ -42,8 +42,9 @@ pub(super) use self::life::{DEADLINE, Life, MAX_LOSSES};
 pub(super) use self::now::{Now, later};
 #[cfg(all(test, not(loom)))]
 pub(super) use self::step::Completed;
+pub use self::step::Resend;
 pub(super) use self::step::{
     Ask, Claim, Ending, Evidence, Failure, Fault, InFlight, Outcome, Reason, Rejection, Snapshot,
     Step, Suspect, Value,
 };
-pub(crate) use self::step::{Renewal, Resend, Usable};
+pub(crate) use self::step::{Renewal, Usable};

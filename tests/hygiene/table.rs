@@ -9,11 +9,11 @@ use bytes::Bytes;
 use fiskil_auth::retry::{Delay, RetryUnauthorized};
 use fiskil_auth::sandbox::{Fault, Sandbox};
 use fiskil_auth::{
-    BoxError, BoxProvideCredentials, Credentials, CredentialsFile, CredentialsFiles, Error,
-    FiskilAuthLayer, HttpsTokenService, SharedTokens, Token, TokenClient, TokenRequest,
+    Authorized, BoxError, BoxProvideCredentials, Credentials, CredentialsFile, CredentialsFiles,
+    Error, FiskilAuthLayer, HttpsTokenService, SharedTokens, Token, TokenClient, TokenRequest,
     TokenRequestBody, error_for_auth,
 };
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio::runtime::Runtime;
 use tower::retry::Policy;
@@ -35,6 +35,14 @@ macro_rules! prints {
 type Printer = (&'static str, fn() -> String);
 
 pub(crate) const PRINTED: &[Printer] = &[
+    // A trait: no values of its own.
+    ("Answer", || {
+        fn shown<A: fiskil_auth::Answer<Error: std::fmt::Debug>>(answer: A) -> String {
+            format!("{:?}", error_for_auth(answer).err().unwrap())
+        }
+        shown(failed().unwrap())
+    }),
+    prints!(Authorized, authorized()),
     prints!(BoxError, error().into()),
     prints!(
         BoxProvideCredentials,
@@ -51,6 +59,7 @@ pub(crate) const PRINTED: &[Printer] = &[
     prints!(FiskilAuth<_>, layer().layer(service_fn(api))),
     prints!(FiskilAuthLayer, layer()),
     prints!(HttpsTokenService, HttpsTokenService::new()),
+    prints!(Resend, authorized().report(StatusCode::UNAUTHORIZED)),
     prints!(ResponseBody<_>, watched().into_body()),
     prints!(
         ResponseFuture<_, _>,
@@ -81,7 +90,7 @@ pub(crate) const PRINTED: &[Printer] = &[
     ("error_for_auth", || {
         format!("{:?}", error_for_auth(failed()).unwrap_err())
     }),
-    // A trait: no values of its own.
+    // Another trait.
     ("ProvideCredentials", || {
         fn provider<P: fiskil_auth::ProvideCredentials + std::fmt::Debug>(provider: P) -> String {
             format!("{provider:?}")
@@ -182,6 +191,11 @@ fn layer() -> FiskilAuthLayer {
     let layer = FiskilAuthLayer::with_token_service(credentials(), service);
     RUNTIME.block_on(layer.tokens().token()).unwrap();
     layer
+}
+
+fn authorized() -> Authorized {
+    let headers = &mut HeaderMap::new();
+    RUNTIME.block_on(layer().authorize("/", headers)).unwrap()
 }
 
 /// Answers in gRPC, whose bodies are watched for a rejection in the trailers.

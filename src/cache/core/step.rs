@@ -190,12 +190,12 @@ pub(in crate::cache) enum Evidence {
     Again,
 }
 
-/// Which token a request would carry that is sent again.
+/// Which token a request would carry if it were sent again, now that it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Resend {
-    /// Another one, at once or after a wait.
+pub enum Resend {
+    /// Another one, at once or after a wait for it: it is worth sending again.
     Another,
-    /// The same.
+    /// The same: it would be answered as before.
     Same,
 }
 
