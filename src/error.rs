@@ -18,6 +18,7 @@ pub(crate) use self::foreign::find;
 pub(crate) use self::retry_at::RetryAt;
 #[cfg(feature = "https")]
 pub(crate) use self::tls::{is_bad_certificate, is_other_protocol};
+use crate::source;
 use crate::time::{DAY, now, seconds};
 
 /// Any error, boxed.
@@ -61,6 +62,7 @@ struct Inner {
     id: Option<Box<str>>,
     name: Option<Box<str>>,
     source: Option<Arc<Source>>,
+    token_source: source::Source,
 }
 
 /// The class of an [`Error`].
@@ -192,6 +194,7 @@ impl Error {
             id: None,
             name: None,
             source: None,
+            token_source: source::Source::Minted,
         };
         Self {
             inner: Arc::new(inner),
@@ -227,6 +230,17 @@ impl Error {
             inner.id = id;
             inner.name = name;
         })
+    }
+
+    /// Whose exchange brought no token.
+    pub(crate) fn token_source(&self) -> source::Source {
+        self.inner.token_source
+    }
+
+    /// No exchange of this process failed.
+    #[cfg(feature = "redis")]
+    pub(crate) fn of_the_fleet(self) -> Self {
+        self.map(|inner| inner.token_source = source::Source::Shared)
     }
 
     fn map(mut self, change: impl FnOnce(&mut Inner)) -> Self {
