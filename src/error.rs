@@ -20,6 +20,7 @@ pub use self::kind::ErrorKind;
 pub(crate) use self::retry_at::RetryAt;
 #[cfg(feature = "https")]
 pub(crate) use self::tls::{is_bad_certificate, is_other_protocol};
+use crate::source;
 use crate::time::{DAY, now, seconds};
 
 /// Any error, boxed.
@@ -63,6 +64,7 @@ struct Inner {
     id: Option<Box<str>>,
     name: Option<Box<str>>,
     source: Option<Arc<Source>>,
+    token_source: source::Source,
 }
 
 impl Error {
@@ -153,6 +155,7 @@ impl Error {
             id: None,
             name: None,
             source: None,
+            token_source: source::Source::Minted,
         };
         Self {
             inner: Arc::new(inner),
@@ -188,6 +191,17 @@ impl Error {
             inner.id = id;
             inner.name = name;
         })
+    }
+
+    /// Whose exchange brought no token.
+    pub(crate) fn token_source(&self) -> source::Source {
+        self.inner.token_source
+    }
+
+    /// No exchange of this process failed.
+    #[cfg(feature = "redis")]
+    pub(crate) fn of_the_fleet(self) -> Self {
+        self.map(|inner| inner.token_source = source::Source::Shared)
     }
 
     fn map(mut self, change: impl FnOnce(&mut Inner)) -> Self {

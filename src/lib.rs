@@ -139,6 +139,7 @@ mod service;
 #[cfg(feature = "redis")]
 mod shared_tokens;
 mod shown;
+mod source;
 mod time;
 #[cfg(feature = "https")]
 mod tls;

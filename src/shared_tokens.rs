@@ -27,10 +27,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use redis::aio::ConnectionLike;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use self::exchange::exchange;
 use self::health::Health;
 use self::known::Known;
 use self::redis_store::{Address, RedisStore};
@@ -195,10 +196,11 @@ where
     }
 
     fn call(&mut self, request: TokenRequest) -> Self::Future {
-        let exchange = exchange::exchange(self.inner.clone(), request.clone());
-        let sharing = self.sharing.clone();
+        let (inner, sharing) = (self.inner.clone(), self.sharing.clone());
         Box::pin(async move {
-            let token = fetch::fetch(&sharing, &request, exchange).await?;
+            let begun = Instant::now();
+            let exchange = exchange(inner, request.clone(), fetch::deadline(begun));
+            let token = fetch::fetch(&sharing, &request, exchange, begun).await?;
             sharing.known.replaced(&request, &token);
             Ok(token)
         })

@@ -8,6 +8,7 @@ use http::HeaderValue;
 use zeroize::Zeroizing;
 
 use crate::redact::Secrets;
+use crate::source::Source;
 use crate::time::DAY;
 use crate::{Credentials, Error, ErrorKind};
 
@@ -20,28 +21,6 @@ pub struct Token {
     header: HeaderValue,
     lifetime: Duration,
     source: Source,
-}
-
-/// Where a token came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// An exchange of this process.
-    Minted,
-    /// The exchange of another process, by way of a store that both share.
-    #[cfg_attr(
-        not(feature = "redis"),
-        expect(dead_code, reason = "for what shares tokens")
-    )]
-    Shared,
-}
-
-impl Source {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Minted => "minted",
-            Self::Shared => "shared",
-        }
-    }
 }
 
 impl Token {

@@ -35,7 +35,7 @@ use fastrand::Rng;
 use fiskil_auth::{Error, FiskilAuthLayer, TokenCache};
 use futures_util::future::join_all;
 use http::{Request, Response, StatusCode};
-use support::{Tokens, carried, layer, token};
+use support::{Tokens, alone_or_shared, carried, layer, token};
 use tokio::runtime::Handle;
 use tokio::task::yield_now;
 use tokio::time::timeout;
@@ -97,8 +97,19 @@ async fn round(seed: u64, mischief: Mischief) {
     assert_eq!(tokens.most_running(), 1, "seed {seed}");
     let status = layer.tokens().status();
     assert_eq!(status.waiting, 0, "seed {seed}");
-    assert_eq!(status.fetches, u64::from(tokens.exchanges()), "seed {seed}");
-    assert_eq!(status.failures, 0, "seed {seed}");
+    assert_eq!(
+        status.exchanges,
+        u64::from(tokens.exchanges()),
+        "seed {seed}"
+    );
+    // What fails is a renewal that the fleet's budget puts off.
+    assert_eq!(
+        status.fetches,
+        status.exchanges + status.failures,
+        "seed {seed}"
+    );
+    let most = alone_or_shared(0, u64::MAX);
+    assert!(status.failures <= most, "seed {seed}");
     assert_eq!(send(&layer, StatusCode::OK, 0).await, StatusCode::OK);
 }
 

@@ -1,9 +1,10 @@
 //! What a fetch consists of: credentials from the provider, then a token from the
 //! token service, both type-erased.
 
-use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{fmt, mem};
 
 use tower_service::Service;
 use tracing::Span;
@@ -13,6 +14,7 @@ use super::core::{Claim, Now, is_outrun};
 use super::recent_secrets::RecentSecrets;
 use super::sync::Mutex;
 use crate::redact::Secrets;
+use crate::source::Source;
 use crate::{BoxError, Credentials, Error, ErrorKind, ProvideCredentials, Token, TokenRequest};
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -23,6 +25,7 @@ pub(super) struct Fetcher {
     provider: Box<dyn Provider>,
     service: Mutex<Box<dyn TokenService>>,
     recent: Mutex<RecentSecrets>,
+    exchanges: AtomicU64,
 }
 
 impl Fetcher {
@@ -37,7 +40,13 @@ impl Fetcher {
             provider: Box::new(provider),
             service: Mutex::new(Box::new(service)),
             recent: Mutex::new(RecentSecrets::default()),
+            exchanges: AtomicU64::new(0),
         }
+    }
+
+    /// The exchanges so far that were this process's own.
+    pub(super) fn exchanges(&self) -> u64 {
+        self.exchanges.load(Ordering::Relaxed)
     }
 
     /// Exchanges the provider's credentials. Also returns when the token service was
@@ -100,18 +109,28 @@ impl Fetcher {
         // given up while it was getting ready could keep a permit for ever.
         // The lock is for this only, and no other code of the crate takes it.
         let service = self.service.lock().clone_boxed();
+        let counted = Counted(&self.exchanges);
         let outcome = service.exchange(request, clock).await;
         if let Ok((token, _)) = &outcome {
             self.recent.lock().note_token(token);
         }
-        outcome.map_err(|source| {
+        let outcome = outcome.map_err(|source| {
             self.error(
                 ErrorKind::TokenService,
                 SERVICE_FAILED,
                 source,
                 sent.secrets(),
             )
-        })
+        });
+        let source = match &outcome {
+            Ok((token, _)) => token.source(),
+            Err(error) => error.token_source(),
+        };
+        match source {
+            Source::Minted => drop(counted),
+            Source::Shared => mem::forget(counted),
+        }
+        outcome
     }
 
     /// The error that foreign code's is, without what would give away a secret.
@@ -125,6 +144,15 @@ impl Fetcher {
         // A copy, as the error's own code runs: no lock may be held then.
         let recent = self.recent.lock().clone();
         Error::foreign(kind, text, source, &recent.and(secrets))
+    }
+}
+
+/// Counts an exchange at its end, also where it is given up.
+struct Counted<'a>(&'a AtomicU64);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 

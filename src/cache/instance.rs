@@ -33,6 +33,8 @@ impl Failure for Error {
 }
 
 impl InFlight for Arc<Flight> {
+    type Token = Token;
+
     fn id(&self) -> u64 {
         self.claim.id
     }
@@ -51,5 +53,9 @@ impl InFlight for Arc<Flight> {
 
     fn reason(&self) -> Reason {
         self.claim.reason
+    }
+
+    fn rejected(&self) -> Option<&Token> {
+        self.claim.rejected.as_ref()
     }
 }

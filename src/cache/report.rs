@@ -8,8 +8,8 @@ use tracing::{Span, error, error_span, field::Empty, info, warn};
 
 use super::core::{Outcome, Reason, Snapshot};
 use crate::Error;
+use crate::source::Source;
 use crate::time::seconds;
-use crate::token::Source;
 
 /// One fetch, at its end.
 #[derive(Debug)]

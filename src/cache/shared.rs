@@ -91,8 +91,9 @@ impl Shared {
 
     pub(super) fn status(&self) -> Status {
         let waiting = self.waiting.load(Ordering::Relaxed);
+        let exchanges = self.fetcher.exchanges();
         let (state, now) = self.lock();
-        Status::new(state.life.snapshot(now), waiting)
+        Status::new(state.life.snapshot(now), exchanges, waiting)
     }
 
     /// The token last received by its number, and the suspicion that it is under.

@@ -27,6 +27,10 @@ pub struct Status {
     pub last_error: Option<Error>,
     /// The fetches started so far.
     pub fetches: u64,
+    /// The exchanges that this process made for them, each counted at its end. A
+    /// fetch that `SharedTokens` answers with what another process brought, be it a
+    /// token or a failure, makes none; one whose pair is refused may make two.
+    pub exchanges: u64,
     /// Those that failed.
     pub failures: u64,
     /// The tokens that the API rejected, or that were invalidated, each counted
@@ -37,7 +41,7 @@ pub struct Status {
 }
 
 impl Status {
-    pub(super) fn new(snapshot: Snapshot<Error>, waiting: usize) -> Self {
+    pub(super) fn new(snapshot: Snapshot<Error>, exchanges: u64, waiting: usize) -> Self {
         Self {
             generation: snapshot.generation.into(),
             lifetime: snapshot.lifetime,
@@ -46,6 +50,7 @@ impl Status {
             suspect: snapshot.suspect.is_some(),
             last_error: snapshot.last_error,
             fetches: snapshot.fetches,
+            exchanges,
             failures: snapshot.failures,
             rejections: snapshot.rejections,
             waiting,

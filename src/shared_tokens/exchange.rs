@@ -12,6 +12,7 @@ use tower_service::Service;
 use super::bounded;
 use super::protocol::{Lock, Names};
 use super::store::Session;
+use crate::panics::catch_future;
 use crate::{BoxError, Error, ErrorKind, Token, TokenRequest};
 
 /// A token, and when its exchange was started, from which its lifetime counts.
@@ -21,35 +22,48 @@ pub(super) type Outcome = Result<(Token, Instant), Error>;
 /// compiled once, not for each service.
 pub(super) type Exchange = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
-pub(super) fn exchange<S>(mut service: S, request: TokenRequest) -> Exchange
+///
+/// It ends by `deadline`, and a panic is an outcome, too: either must free the lock
+/// and be told to the fleet.
+pub(super) fn exchange<S>(service: S, request: TokenRequest, deadline: Instant) -> Exchange
 where
     S: Service<TokenRequest, Response = Token> + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send,
 {
     Box::pin(async move {
-        let sent = request.clone();
-        let foreign =
-            |source| Error::foreign(ErrorKind::TokenService, FAILED, source, &sent.secrets());
-        let ready = poll_fn(|cx| service.poll_ready(cx)).await;
-        ready.map_err(Into::into).map_err(foreign)?;
-        let started = Instant::now();
-        let token = service.call(request).await;
-        let token = token.map_err(Into::into).map_err(foreign)?;
-        Ok((token, started))
+        // Within it, all that is foreign is dropped as well, which may panic.
+        let outcome = catch_future(async move {
+            let outcome = timeout_at(deadline, run(service, request)).await;
+            outcome.unwrap_or_else(|_| Err(overdue()))
+        });
+        outcome.await.unwrap_or_else(|| Err(panicked()))
     })
 }
 
-/// Runs an exchange until `deadline` and extends the lease meanwhile, so that
-/// nobody takes the lock while this process lives.
+async fn run<S>(mut service: S, request: TokenRequest) -> Outcome
+where
+    S: Service<TokenRequest, Response = Token>,
+    S::Error: Into<BoxError>,
+{
+    let sent = request.clone();
+    let foreign = |source| Error::foreign(ErrorKind::TokenService, FAILED, source, &sent.secrets());
+    let ready = poll_fn(|cx| service.poll_ready(cx)).await;
+    ready.map_err(Into::into).map_err(foreign)?;
+    let started = Instant::now();
+    let token = service.call(request).await;
+    let token = token.map_err(Into::into).map_err(foreign)?;
+    Ok((token, started))
+}
+
+/// Runs an exchange and extends the lease meanwhile, so that nobody takes the lock
+/// while this process lives.
 pub(super) async fn with_lock(
-    exchange: Exchange,
-    deadline: Instant,
+    mut exchange: Exchange,
     session: &mut dyn Session,
     names: &Names,
     lock: &Lock,
 ) -> Outcome {
-    let mut exchange = pin!(timeout_at(deadline, exchange));
     loop {
         // Whether that worked shows when the token is to be published.
         let extended = pin!(async {
@@ -57,8 +71,7 @@ pub(super) async fn with_lock(
             let _ = bounded(EXTEND_AFTER, session.extend(names, lock)).await;
         });
         match first(exchange.as_mut(), extended).await {
-            First::Left(Ok(outcome)) => return outcome,
-            First::Left(Err(_)) => return Err(overdue()),
+            First::Left(outcome) => return outcome,
             First::Right(()) => {}
         }
     }
@@ -70,7 +83,7 @@ enum First<L, R> {
 }
 
 /// Whichever ends first.
-async fn first<L: Future, R: Future>(
+async fn first<L: Future + ?Sized, R: Future>(
     mut left: Pin<&mut L>,
     mut right: Pin<&mut R>,
 ) -> First<L::Output, R::Output> {
@@ -88,6 +101,13 @@ fn overdue() -> Error {
         ErrorKind::Timeout,
         "the token service brought no token within the deadline: \
          check that the token endpoint can be reached and answers in time",
+    )
+}
+
+fn panicked() -> Error {
+    Error::new(
+        ErrorKind::TokenService,
+        "the token service panicked: the panic's own message has been printed by the panic hook",
     )
 }
 

@@ -12,7 +12,7 @@ use super::store::Session;
 use super::turn::{Clocks, Granted, Turn};
 use super::{Sharing, bounded, entry, refusal};
 use crate::cache::{lifetime_for, usable_for};
-use crate::token::Source;
+use crate::source::Source;
 use crate::{Error, ErrorKind, Token, TokenRequest};
 
 /// One fetch under way.
@@ -47,13 +47,13 @@ enum Next {
 }
 
 /// The token for `request`: from the store, or by `exchange`. Its lifetime counts
-/// from the call.
+/// from `begun`.
 pub(super) async fn fetch(
     sharing: &Sharing,
     request: &TokenRequest,
     exchange: Exchange,
+    begun: Instant,
 ) -> Result<Token, Error> {
-    let begun = Instant::now();
     sharing.known.note(request);
     let Some(mut fetch) = Fetch::new(sharing, request, begun) else {
         return alone(exchange, begun).await;
@@ -65,7 +65,6 @@ pub(super) async fn fetch(
         Decided::Exchange(granted) => granted,
     };
     let (keys, lock) = (&fetch.keys, &fetch.ask.lock);
-    let deadline = after(begun, BUDGET);
     let mut turn = Turn {
         sharing,
         keys,
@@ -73,7 +72,7 @@ pub(super) async fn fetch(
         granted,
         session: &mut *session,
     };
-    match with_lock(exchange, deadline, turn.session, &keys.names, lock).await {
+    match with_lock(exchange, turn.session, &keys.names, lock).await {
         Ok((token, started)) => {
             turn.publish(&token, started).await;
             Ok(minted(begun, token, started))
@@ -107,7 +106,7 @@ impl<'a> Fetch<'a> {
     /// Asks until there is an outcome, or something to exchange: with the lock,
     /// or without where there is none.
     async fn decide(&mut self, session: &mut dyn Session) -> Decided {
-        let deadline = after(self.begun, BUDGET);
+        let deadline = deadline(self.begun);
         let mut wait = FIRST_POLL;
         loop {
             let asked = Instant::now();
@@ -129,7 +128,7 @@ impl<'a> Fetch<'a> {
                 own: Instant::now(),
             };
             match self.judge(answer, asked) {
-                Next::Done(outcome) => return Decided::Done(outcome),
+                Next::Done(outcome) => return Decided::Done(outcome.map_err(Error::of_the_fleet)),
                 Next::Alone => return Decided::Alone,
                 Next::Ask => {}
                 Next::Exchange(before) => {
@@ -141,7 +140,9 @@ impl<'a> Fetch<'a> {
                         patience,
                     });
                 }
-                Next::Poll if at.own >= deadline => return Decided::Done(Err(waited_in_vain())),
+                Next::Poll if at.own >= deadline => {
+                    return Decided::Done(Err(waited_in_vain().of_the_fleet()));
+                }
                 Next::Poll => {
                     // Between half of it and all: those who wait drift apart.
                     let jittered = wait.mul_f64((1.0 + fastrand::f64()) / 2.0);
@@ -222,6 +223,11 @@ fn minted(begun: Instant, token: Token, started: Instant) -> Token {
 fn counted_from(begun: Instant, token: Token, from: Instant, usable: Duration) -> Token {
     let waited = from.saturating_duration_since(begun);
     token.with_lifetime(lifetime_for(usable.saturating_add(waited)))
+}
+
+/// Of a fetch that began then.
+pub(super) fn deadline(begun: Instant) -> Instant {
+    after(begun, BUDGET)
 }
 
 fn after(at: Instant, span: Duration) -> Instant {

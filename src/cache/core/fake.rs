@@ -61,6 +61,8 @@ impl Failure for FakeError {
 }
 
 impl InFlight for Claim<FakeToken> {
+    type Token = FakeToken;
+
     fn id(&self) -> u64 {
         self.id
     }
@@ -79,5 +81,9 @@ impl InFlight for Claim<FakeToken> {
 
     fn reason(&self) -> Reason {
         self.reason
+    }
+
+    fn rejected(&self) -> Option<&FakeToken> {
+        self.rejected.as_ref()
     }
 }

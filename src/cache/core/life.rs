@@ -31,7 +31,9 @@ pub(in crate::cache) struct Life<T, E, F> {
     spacing: Option<(Instant, Fault)>,
     /// Fetches in a row that were lost although somebody waited for them.
     losses: u32,
-    /// The token that was invalidated last, until another value is in use.
+    /// The token that was invalidated last, or handed out although it was. Until a
+    /// fetch that knew of it has brought another one: the token service may have a
+    /// cache that holds on to it.
     dropped: Option<T>,
     /// The latest tokens that were invalidated: never to be sent again.
     invalidated: VecDeque<T>,
@@ -42,7 +44,7 @@ pub(in crate::cache) struct Life<T, E, F> {
     rejections: u64,
 }
 
-impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
+impl<T: Value, E: Failure, F: InFlight<Token = T>> Life<T, E, F> {
     /// No token yet.
     pub(in crate::cache) fn new() -> Self {
         Self {
@@ -130,7 +132,7 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
         Ok(match ending {
             Ending::Token(token, called_at) => {
                 let next = Current::new(token, &flight, called_at, chance);
-                self.succeed(next, flight.generation(), now, chance)
+                self.succeed(next, &flight, now, chance)
             }
             Ending::Failed(error) => match error.pause() {
                 Some(Pause::RejectedRenewal(at)) => self.put_off(error, at),
@@ -158,14 +160,9 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
         Some((flight, self.fail(Fault::Overdue.into(), now, chance)))
     }
 
-    fn succeed(
-        &mut self,
-        mut next: Current<T>,
-        generation: u32,
-        now: Now,
-        chance: f64,
-    ) -> Completed<E> {
+    fn succeed(&mut self, mut next: Current<T>, flight: &F, now: Now, chance: f64) -> Completed<E> {
         if self.is_invalidated(&next.token) {
+            self.dropped = Some(next.token);
             return self.fail(Fault::InvalidatedAgain.into(), now, chance);
         }
         if !next.is_usable(now) {
@@ -192,8 +189,10 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
                 }
             }
             _ => {
-                self.generation = generation;
-                self.dropped = None;
+                self.generation = flight.generation();
+                let told = flight.rejected();
+                self.dropped
+                    .take_if(|dropped| told.is_some_and(|told| told.is_same_value(dropped)));
             }
         }
         self.current = Some(next);

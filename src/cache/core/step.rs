@@ -25,6 +25,8 @@ pub(in crate::cache) trait Failure: Clone + From<Fault> {
 
 /// A flight: a fetch under way, as those who wait for it see it.
 pub(in crate::cache) trait InFlight: Clone {
+    type Token;
+
     fn id(&self) -> u64;
 
     /// When it counts as failed.
@@ -36,6 +38,9 @@ pub(in crate::cache) trait InFlight: Clone {
     fn claimed_at(&self) -> Now;
 
     fn reason(&self) -> Reason;
+
+    /// The token that it knows must not be handed out again.
+    fn rejected(&self) -> Option<&Self::Token>;
 }
 
 /// Who asks for a token.

@@ -13,7 +13,8 @@ pub(super) struct Book {
     pub(super) held: Option<Held>,
     pub(super) generation: u32,
     pub(super) flight: Option<Flight>,
-    /// The token that was invalidated last, until another is in use.
+    /// The token that was invalidated last, or came all the same, until another one
+    /// has come of a fetch that knew.
     pub(super) dropped: Option<u32>,
     pub(super) invalidated: Vec<u32>,
     pub(super) wall: Wall,
@@ -93,7 +94,7 @@ impl Book {
         let suspect = self.held.as_ref().filter(|held| held.suspicion.is_some());
         self.flight = Some(Flight {
             claimed: now,
-            rejected: suspect.map(|held| held.value).or(self.dropped),
+            rejected: self.dropped.or(suspect.map(|held| held.value)),
             held,
             stage: Stage::Claimed,
             replaces_invalidated: self.held.is_none()
@@ -157,12 +158,16 @@ impl Book {
                 flight.stage = Stage::Outrun;
                 return;
             }
+            if self.invalidated.contains(&value) {
+                self.dropped = Some(value);
+            }
             return self.failed(now, 0, ErrorKind::InvalidToken);
         }
         if self.invalidated.contains(&value) {
+            self.dropped = Some(value);
             return self.failed(now, 0, ErrorKind::InvalidToken);
         }
-        let number = exchange.number;
+        let (number, told) = (exchange.number, flight.rejected);
         self.flight = None;
         (self.earliest, self.latest, self.lost_until) = (now, now, now);
         self.losses = 0;
@@ -193,7 +198,7 @@ impl Book {
             }
             None => {
                 self.generation += 1;
-                self.dropped = None;
+                self.dropped.take_if(|dropped| told == Some(*dropped));
             }
         }
         self.held = Some(next);

@@ -37,6 +37,10 @@ pub(super) enum Mode {
     /// For a fault of the machine that asks.
     Misconfigured,
     Hangs,
+    /// Foreign code that panics: when it is polled…
+    Panics,
+    /// …or hangs, and panics when it is dropped.
+    HangsAndPanicsWhenDropped,
 }
 
 impl Endpoint {
@@ -113,8 +117,21 @@ impl Service<TokenRequest> for Endpoint {
                     Err(Error::new(ErrorKind::Configuration, text))
                 }
                 Mode::Hangs => std::future::pending().await,
+                Mode::Panics => panic!("told to"),
+                Mode::HangsAndPanicsWhenDropped => {
+                    let _bomb = Bomb;
+                    std::future::pending().await
+                }
             }
         })
+    }
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("told to");
     }
 }
 

@@ -10,7 +10,7 @@ use super::endpoint::Mode;
 use super::probe::{Fate, Operation};
 use super::world::{World, credentials, keys};
 use crate::Credentials;
-use crate::token::Source;
+use crate::source::Source;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -32,6 +32,43 @@ async fn a_process_that_starts_later_needs_one_command() {
     let token = later.tokens.token().await.unwrap();
     assert_eq!((token.value(), token.source()), ("t1", Source::Shared));
     assert_eq!(later.store.operations(), [Operation::Decide]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_process_counts_its_own_exchanges_and_no_others() {
+    let world = World::new();
+    let fleet = world.processes(10);
+    let count = || {
+        let all = fleet.iter().map(|process| process.tokens.status());
+        let counts = all.map(|status| (status.fetches, status.exchanges));
+        counts.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    };
+    join_all(fleet.iter().map(|process| process.token())).await;
+    assert_eq!(count(), (10, 1));
+    for process in &fleet {
+        process.tokens.refresh().await.unwrap();
+    }
+    assert_eq!(count(), (20, 2));
+    // Failures as well: those that are heard of, put off, or waited for in vain.
+    world.endpoint.set(Mode::Refuses(StatusCode::BAD_GATEWAY));
+    for process in &fleet {
+        process.tokens.refresh().await.unwrap_err();
+    }
+    assert_eq!(count(), (30, 3));
+    world.endpoint.set(Mode::Hangs);
+    sleep(2 * SECOND).await;
+    join_all(fleet.iter().map(|process| process.tokens.refresh())).await;
+    assert_eq!(count(), (40, 4));
+    assert_eq!(world.endpoint.posts(), 4);
+    // Where there is no store to hear it from, each makes one.
+    world.endpoint.set(Mode::Issues);
+    sleep(10 * SECOND).await;
+    for process in &fleet {
+        process.store.set(|_| Fate::Fails);
+    }
+    join_all(fleet.iter().map(|process| process.tokens.refresh())).await;
+    assert_eq!(count(), (50, 14));
+    assert_eq!(world.endpoint.posts(), 14);
 }
 
 #[tokio::test(start_paused = true)]

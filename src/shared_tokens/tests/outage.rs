@@ -7,7 +7,7 @@ use http::StatusCode;
 use tokio::time::{Instant, advance, sleep};
 
 use super::endpoint::Mode;
-use super::world::World;
+use super::world::{World, keys};
 use crate::{Credentials, ErrorKind};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -128,6 +128,31 @@ async fn an_exchange_that_hangs_ends_for_all_and_is_shared() {
     sleep(2 * SECOND).await;
     join_all(fleet.iter().map(|process| process.token())).await;
     assert_eq!(world.endpoint.posts(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_service_that_panics_is_a_failure_of_the_fleet_and_leaves_no_lock() {
+    for (mode, after) in [
+        (Mode::Panics, SECOND),
+        (Mode::HangsAndPanicsWhenDropped, 10 * SECOND),
+    ] {
+        let world = World::new();
+        world.endpoint.set(mode);
+        let fleet = world.processes(20);
+        let from = Instant::now();
+        let outcomes = join_all(fleet.iter().map(|process| process.tokens.token())).await;
+        assert!(from.elapsed() <= after, "{:?}", from.elapsed());
+        for error in outcomes.into_iter().map(Result::unwrap_err) {
+            assert_eq!(error.kind(), ErrorKind::TokenService);
+        }
+        assert_eq!(world.endpoint.posts(), 1);
+        assert!(world.store.get(&keys().names.lock).is_none());
+        // The next one is made by the first that comes after the hold.
+        world.endpoint.set(Mode::Issues);
+        sleep(2 * SECOND).await;
+        join_all(fleet.iter().map(|process| process.token())).await;
+        assert_eq!(world.endpoint.posts(), 2);
+    }
 }
 
 #[tokio::test(start_paused = true)]

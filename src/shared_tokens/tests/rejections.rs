@@ -9,6 +9,7 @@ use tokio::time::{advance, sleep};
 
 use super::probe::Fate;
 use super::world::{World, keys};
+use crate::ErrorKind;
 use crate::shared_tokens::memory::Value;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -70,6 +71,39 @@ async fn an_invalidated_token_is_replaced_though_the_store_has_it() {
         // Nothing holds that back but the spacing of the process's own cache.
         advance(30 * SECOND).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_known_to_have_leaked_is_not_taken_from_the_store() {
+    let world = World::new();
+    let leaked = world.process().tokens.token().await.unwrap();
+    // One that starts and hears of it before it has any token.
+    let process = world.process();
+    process.tokens.invalidate(&leaked);
+    let error = process.tokens.token().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidToken);
+    sleep(2 * SECOND).await;
+    assert_eq!(process.token().await, "t2");
+    assert_eq!(world.process().token().await, "t2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_invalidated_during_a_renewal_is_never_taken_again() {
+    let world = World::new();
+    let process = world.process();
+    let first = process.tokens.token().await.unwrap();
+    let name = keys().names.token;
+    let (old, left) = world.store.get(&name).unwrap();
+    let refresh = tokio::spawn({
+        let tokens = process.tokens.clone();
+        async move { tokens.refresh().await }
+    });
+    sleep(SECOND / 10).await;
+    process.tokens.invalidate(&first);
+    assert_eq!(refresh.await.unwrap().unwrap().value(), "t2");
+    world.store.set(&name, old, left);
+    assert_eq!(process.tokens.refresh().await.unwrap().value(), "t3");
+    assert_eq!(process.tokens.status().failures, 0);
 }
 
 #[tokio::test(start_paused = true)]

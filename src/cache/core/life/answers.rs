@@ -9,7 +9,7 @@ use super::super::step::{
 };
 use super::Life;
 
-impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
+impl<T: Value, E: Failure, F: InFlight<Token = T>> Life<T, E, F> {
     /// What whoever asks does at `now`. An overdue flight must have been
     /// [ended](Self::end_overdue) before.
     pub(in crate::cache) fn step(&self, ask: Ask, now: Now) -> Step<T, E, F> {
@@ -209,8 +209,8 @@ impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
             .current
             .as_ref()
             .filter(|current| current.suspicion.is_some());
-        suspect
-            .map(|current| &current.token)
-            .or(self.dropped.as_ref())
+        // The suspect one is told of all the same: as the one that is held.
+        let dropped = self.dropped.as_ref();
+        dropped.or(suspect.map(|current| &current.token))
     }
 }

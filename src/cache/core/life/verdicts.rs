@@ -8,7 +8,7 @@ use super::super::now::{Now, later};
 use super::super::step::{Evidence, Failure, Fault, InFlight, Reason, Rejection, Suspect, Value};
 use super::{Life, SECOND, count};
 
-impl<T: Value, E: Failure, F: InFlight> Life<T, E, F> {
+impl<T: Value, E: Failure, F: InFlight<Token = T>> Life<T, E, F> {
     /// The API rejected the token of `generation`.
     pub(in crate::cache) fn reject(&mut self, generation: u32, now: Now) -> Rejection {
         let is_current = self.generation == generation;

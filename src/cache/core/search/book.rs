@@ -16,7 +16,8 @@ pub(super) struct Book {
     pub(super) issued: u32,
     pub(super) flight: Option<Claim<FakeToken>>,
     pub(super) invalidated: Vec<u32>,
-    /// The token that was invalidated last, until another is in use.
+    /// The token that was invalidated last, or came all the same, until another one
+    /// has come of a fetch that knew.
     pub(super) dropped: Option<FakeToken>,
     /// The suspicion before the one that there is, if there is one.
     pub(super) earlier: Option<Suspected>,
@@ -86,7 +87,7 @@ impl Book {
         let held = self.usable(now).map(|held| held.token);
         rule(claim.held == held, "a fetch knows the token in use")?;
         let suspect = self.token.as_ref().filter(|held| held.suspicion.is_some());
-        let rejected = suspect.map(|held| held.token).or(self.dropped);
+        let rejected = self.dropped.or(suspect.map(|held| held.token));
         rule(
             claim.rejected == rejected,
             "a fetch knows which token was rejected",
@@ -158,7 +159,11 @@ impl Book {
             reason: claim.reason,
             was_rejected: false,
         };
-        if !held.is_usable(now) || self.invalidated.contains(&token.number) {
+        if self.invalidated.contains(&token.number) {
+            self.dropped = Some(token);
+            return self.failed(Duration::ZERO, now);
+        }
+        if !held.is_usable(now) {
             return self.failed(Duration::ZERO, now);
         }
         self.backoff = Range::ended(now.mono);
@@ -186,7 +191,8 @@ impl Book {
             before => {
                 self.note_end(before.as_ref());
                 self.generation += 1;
-                self.dropped = None;
+                self.dropped
+                    .take_if(|dropped| claim.rejected == Some(*dropped));
             }
         }
         self.token = Some(held);
