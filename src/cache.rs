@@ -11,7 +11,7 @@ mod instance;
 #[allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 mod interleavings;
 mod mark;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, in_repository, not(loom)))]
 #[allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -23,7 +23,7 @@ mod model;
 mod recent_secrets;
 mod registry;
 mod report;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, in_repository, not(loom)))]
 #[allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -145,5 +145,5 @@ fn http_client(tls: ClientConfig) -> HttpsClient {
 /// Three attempts that find nobody there end within a fetch's ten seconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-#[cfg(test)]
+#[cfg(all(test, in_repository))]
 mod tests;

@@ -8,14 +8,14 @@ mod fetch;
 mod health;
 mod keys;
 mod known;
-#[cfg(any(test, in_memory_fleet))]
+#[cfg(all(in_repository, any(test, in_memory_fleet)))]
 #[allow(clippy::unwrap_used, clippy::arithmetic_side_effects, dead_code)]
 mod memory;
 mod protocol;
 mod redis_store;
 mod refusal;
 mod store;
-#[cfg(test)]
+#[cfg(all(test, in_repository))]
 mod tests;
 mod turn;
 

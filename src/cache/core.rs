@@ -17,11 +17,11 @@
 mod backoff;
 mod budget;
 mod current;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, in_repository, not(loom)))]
 pub(super) mod fake;
 mod life;
 mod now;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, in_repository, not(loom)))]
 #[allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -40,7 +40,7 @@ pub(super) use self::current::is_outrun;
 pub(crate) use self::current::{lifetime_for, usable_for};
 pub(super) use self::life::{DEADLINE, Life, MAX_LOSSES};
 pub(super) use self::now::{Now, later};
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, in_repository, not(loom)))]
 pub(super) use self::step::Completed;
 pub use self::step::Resend;
 pub(super) use self::step::{

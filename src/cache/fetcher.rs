@@ -213,6 +213,6 @@ where
 const NO_CREDENTIALS: &str = "the credentials provider failed: see the source";
 const SERVICE_FAILED: &str = "the token service failed: see the source";
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, in_repository, not(loom)))]
 #[allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
 mod tests;

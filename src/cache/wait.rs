@@ -1,6 +1,6 @@
 //! A wait for a token: that of a request, a probe or a refresh.
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, in_repository, not(loom)))]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 mod tests;
 

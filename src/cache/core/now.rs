@@ -19,7 +19,7 @@ impl Now {
         mono.max(wall)
     }
 
-    #[cfg(all(test, not(loom)))]
+    #[cfg(all(test, in_repository, not(loom)))]
     #[allow(clippy::arithmetic_side_effects)]
     pub(in crate::cache) fn after(self, span: Duration) -> Self {
         Self {
