@@ -133,7 +133,9 @@ impl TokenCache {
     /// and waits for it. In use or not, it is not sent again: a token service
     /// that hands it out has failed. The latest 16 are remembered.
     ///
-    /// This is for tokens that are known to be dead or leaked. For a 401 there is
+    /// This is for tokens that are known to be dead or leaked: for one that you have as
+    /// text, pass `Token::new(text, Duration::ZERO)?`. It concerns this process alone,
+    /// and revokes nothing at Fiskil. For a 401 there is
     /// [`report_rejected`](Self::report_rejected), which renews without an outage.
     /// Whoever invalidates one token after the other within a second has them
     /// replaced once a second; requests fail in between.

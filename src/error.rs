@@ -41,8 +41,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// | [`Unavailable`](ErrorKind::Unavailable) | yes | wait for [`retry_after`](Error::retry_after) |
 /// | [`Certificate`](ErrorKind::Certificate) | no | check the trust store, the host and the clock |
 /// | [`InvalidAnswer`](ErrorKind::InvalidAnswer) | yes, unless it had no content (204) | check what answers at the endpoint |
-/// | [`InvalidToken`](ErrorKind::InvalidToken) | if a token service brought it | check the token service |
-/// | [`TokenService`](ErrorKind::TokenService) | yes | see the source |
+/// | [`InvalidToken`](ErrorKind::InvalidToken) | yes, unless `Token::new` refused its value | check the token service |
+/// | [`TokenService`](ErrorKind::TokenService) | yes, unless it was made [permanent](Error::permanent) | see the source |
 /// | [`Timeout`](ErrorKind::Timeout) | yes | check the way to the endpoint |
 /// | [`Runtime`](ErrorKind::Runtime) | no without one, yes when one shut down | call within a tokio runtime that has timers |
 ///

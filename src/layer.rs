@@ -62,7 +62,9 @@ pub struct FiskilAuthLayer {
 
 impl FiskilAuthLayer {
     /// Exchanges `credentials` at `https://api.fiskil.com/v1/token`, over the
-    /// default HTTPS client. The token goes to `https://api.fiskil.com` only.
+    /// default HTTPS client, which reads no proxy variables. A request that names an
+    /// origin carries the token only if that is `https://api.fiskil.com`; one that names
+    /// none, such as a bare path, carries it wherever the inner service sends it.
     ///
     /// Does no I/O and needs no runtime. Trouble with the TLS set-up is the
     /// first request's error.
@@ -95,8 +97,8 @@ impl FiskilAuthLayer {
     ///
     /// # Errors
     ///
-    /// Those of the two, naming the variables. A `FISKIL_BASE_URL` that is set and
-    /// empty is one: nobody should get to production by a script's mistake.
+    /// Those of the two, naming the variables. An empty `FISKIL_BASE_URL` is an error, so
+    /// that a script's mistake does not silently select production.
     #[cfg(feature = "https")]
     #[cfg_attr(docsrs, doc(cfg(feature = "https")))]
     pub fn from_env() -> Result<Self, Error> {

@@ -1,6 +1,6 @@
 //! The classes of errors.
 
-/// The class of an [`Error`].
+/// The class of an [`Error`](crate::Error).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -20,8 +20,8 @@ pub enum ErrorKind {
     /// A token can't be used: it is no header value, had expired on arrival,
     /// or had been rejected before.
     InvalidToken,
-    /// A token service of your own failed, or any token service or credentials
-    /// provider panicked.
+    /// A token service of your own failed, a credentials provider returned
+    /// [`Error::other`](crate::Error::other), or one of either panicked.
     TokenService,
     /// The deadline of a fetch passed.
     Timeout,

@@ -11,8 +11,8 @@ use crate::origin::{self, Origin};
 impl FiskilAuthLayer {
     /// Lets the token go to the origin of `uri`, too.
     ///
-    /// Requests whose URI names no origin (axum over HTTP/1, tonic) carry the token
-    /// anyway. Those that name another origin are refused: they are answered with
+    /// Requests whose URI names no origin (a tonic client, axum over HTTP/1) carry the
+    /// token anyway. Those that name another origin are refused: they are answered with
     /// 502 and [`ErrorKind::Configuration`](crate::ErrorKind::Configuration), and a
     /// [warning](crate::docs::watching) tells of each of the first sixteen origins.
     /// See [`pass_other_origins`](Self::pass_other_origins).
