@@ -170,7 +170,8 @@ impl State {
         if !plausible(paid, last, now) {
             (paid, last) = (StoreTime(0), StoreTime(0));
         }
-        let pays = ask.renewal != Renewal::Due && !is_own;
+        // After a failure the hold has spaced it, and the one that failed has paid.
+        let pays = ask.renewal != Renewal::Due && !is_own && hold.is_empty();
         if pays {
             let left = rejection_wait(ask.renewal, paid, last, now);
             if !left.is_zero() {

@@ -9,7 +9,10 @@ use tokio::time::Instant;
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, ServiceExt};
 
-use crate::support::{Api, Tokens, credentials, error, layer, paused_runtime, sent, settle, token};
+use crate::support::{
+    Api, Tokens, credentials, error, layer, layer_over, overdue_after, paused_runtime, sent,
+    settle, token,
+};
 
 #[test]
 fn a_stalled_runtime_holds_up_no_request_beyond_the_deadline() {
@@ -41,8 +44,8 @@ fn a_stalled_runtime_holds_up_no_request_beyond_the_deadline() {
 #[tokio::test(start_paused = true)]
 async fn the_deadline_covers_a_provider_that_hangs() {
     let provider = std::future::pending::<Result<Credentials, BoxError>>;
-    let layer = FiskilAuthLayer::with_token_service(provider, Tokens::new());
-    times_out(layer).await;
+    let layer = layer_over(provider, Tokens::new());
+    times_out(layer, 10).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -50,8 +53,8 @@ async fn the_deadline_covers_a_token_service_that_is_never_ready() {
     let limited = ConcurrencyLimit::new(Tokens::new(), 1);
     let mut holder = limited.clone();
     holder.ready().await.unwrap();
-    let layer = FiskilAuthLayer::with_token_service(credentials(), limited);
-    times_out(layer.clone()).await;
+    let layer = layer_over(credentials(), limited);
+    times_out(layer.clone(), overdue_after()).await;
     // The fetch that was given up in `poll_ready` kept no permit.
     drop(holder);
     tokio::time::sleep(Duration::from_millis(1300)).await;
@@ -74,12 +77,12 @@ async fn the_deadline_covers_a_token_service_that_waits_for_its_own_layer() {
             }
         }
     });
-    let layer = FiskilAuthLayer::with_token_service(credentials(), service);
+    let layer = layer_over(credentials(), service);
     slot.set(layer.clone()).unwrap();
-    times_out(layer).await;
+    times_out(layer, overdue_after()).await;
 }
 
-async fn times_out(layer: FiskilAuthLayer) {
+async fn times_out(layer: FiskilAuthLayer, seconds: u64) {
     let from = Instant::now();
     let response = layer
         .layer(Api::default())
@@ -88,5 +91,5 @@ async fn times_out(layer: FiskilAuthLayer) {
         .unwrap();
     assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(error(&response).kind(), ErrorKind::Timeout);
-    assert_eq!(from.elapsed().as_secs(), 10);
+    assert_eq!(from.elapsed().as_secs(), seconds);
 }

@@ -10,7 +10,7 @@ use fiskil_auth::{BoxError, ErrorKind, FiskilAuthLayer, Token, TokenRequest};
 use http::{Request, StatusCode};
 use tower::{Layer, Service, ServiceExt};
 
-use crate::support::{Api, credentials, error, sent, token};
+use crate::support::{Api, credentials, error, layer_over, sent, token};
 
 /// A token service that panics at one place, until it is switched off.
 #[derive(Clone)]
@@ -106,12 +106,12 @@ async fn a_panic_ends_one_fetch(layer: FiskilAuthLayer, panics: &Panics) {
 async fn a_panicking_token_service_ends_one_fetch_only() {
     for place in ["poll_ready", "call", "poll"] {
         let panics = Panics::at(place);
-        let layer = FiskilAuthLayer::with_token_service(credentials(), panics.clone());
+        let layer = layer_over(credentials(), panics.clone());
         a_panic_ends_one_fetch(layer, &panics).await;
     }
     let panics = Panics::at("clone");
     let service = PanickingClone(panics.clone());
-    let layer = FiskilAuthLayer::with_token_service(credentials(), service);
+    let layer = layer_over(credentials(), service);
     a_panic_ends_one_fetch(layer, &panics).await;
 }
 
@@ -130,7 +130,7 @@ async fn a_panicking_credentials_provider_ends_one_fetch_only() {
                 }
             }
         };
-        let layer = FiskilAuthLayer::with_token_service(provider, panics.clone());
+        let layer = layer_over(provider, panics.clone());
         a_panic_ends_one_fetch(layer, &panics).await;
     }
 }

@@ -5,14 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use fiskil_auth::{BoxError, ErrorKind, FiskilAuthLayer, Token, TokenRequest};
+use fiskil_auth::{BoxError, ErrorKind, Token, TokenRequest};
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use tokio::time::Instant;
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceExt};
 
-use crate::support::{Api, Tokens, credentials, error, layer, sent, settle};
+use crate::support::{Api, Tokens, credentials, error, layer, layer_over, sent, settle};
 
 #[tokio::test(start_paused = true)]
 async fn a_token_service_that_shares_the_inner_services_limit_does_not_deadlock() {
@@ -66,7 +66,7 @@ async fn a_token_service_that_shares_the_inner_services_limit_does_not_deadlock(
         };
         response
     });
-    let layer = FiskilAuthLayer::with_token_service(credentials(), token_service);
+    let layer = layer_over(credentials(), token_service);
     let service = layer.layer(api);
     let requests = (0..5).map(|_| service.clone().oneshot(Request::new(())));
     for response in futures_util::future::join_all(requests).await {

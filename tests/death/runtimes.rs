@@ -9,7 +9,7 @@ use futures_util::future::poll_immediate;
 use http::{Request, StatusCode};
 use tower::{Layer, Service, ServiceExt};
 
-use crate::support::{Api, Tokens, error, layer, paused_runtime, sent, settle};
+use crate::support::{Api, Tokens, alone_or_shared, error, layer, paused_runtime, sent, settle};
 
 #[test]
 fn a_runtime_that_goes_away_leaves_the_fetch_to_those_who_wait_elsewhere() {
@@ -72,9 +72,11 @@ fn runtimes_that_die_before_the_first_token_do_not_cost_a_fetch_each() {
         };
         let _ = paused_runtime().block_on(impatient);
     }
-    // Three that are lost one after the other, and then one a second.
+    // Three that are lost one after the other, and then one a second; over a
+    // shared store one for each lease, which a lost exchange leaves behind.
+    let least = alone_or_shared(4, 1);
     assert!(
-        (4..=50).contains(&tokens.exchanges()),
+        (least..=50).contains(&tokens.exchanges()),
         "{}",
         tokens.exchanges()
     );
@@ -196,7 +198,8 @@ fn whoever_waited_for_runtimes_that_died_is_told_when_to_come_back() {
         let seconds = response.headers().get("retry-after").unwrap();
         assert!(seconds.to_str().unwrap().parse::<u32>().unwrap() >= 1);
     }
-    assert_eq!(tokens.exchanges(), 4);
+    // Over a shared store, the others find the lease of the first.
+    assert_eq!(tokens.exchanges(), alone_or_shared(4, 1));
 }
 
 #[test]

@@ -84,6 +84,7 @@ async fn a_warning_says_what_is_wrong_and_nothing_that_a_server_says() {
         (Manner::Says("-sesame\r\n"), ""),
         (Manner::Says("+sesame\r\n"), "something else"),
         (Manner::IsSilent, "no answer in time"),
+        (Manner::IsOfVersion3, "ERR"),
     ] {
         let server = FakeServer::start(manner).await;
         let url = server.url.replace("redis://", "redis://:sesame@");

@@ -15,6 +15,8 @@ pub enum Manner {
     Says(&'static str),
     /// Answers nothing.
     IsSilent,
+    /// Knows no script, and lets none write that has looked at the clock.
+    IsOfVersion3,
     Closes,
     /// Reads, answers half of something, and closes.
     Stops(&'static str),
@@ -57,12 +59,28 @@ async fn behave(mut stream: TcpStream, manner: Manner) {
                 }
             }
         }
+        Manner::IsOfVersion3 => {
+            while let Ok(length @ 1..) = stream.read(&mut read).await {
+                let is_by_hash = read[..length].windows(7).any(|word| word == b"EVALSHA");
+                let answer = match is_by_hash {
+                    true => "-NOSCRIPT No matching script. Please use EVAL.\r\n",
+                    false => NOT_DETERMINISTIC,
+                };
+                if stream.write_all(answer.as_bytes()).await.is_err() {
+                    break;
+                }
+            }
+        }
         Manner::Stops(answer) => {
             let _ = stream.read(&mut read).await;
             let _ = stream.write_all(answer.as_bytes()).await;
         }
     }
 }
+
+const NOT_DETERMINISTIC: &str = "-ERR Error running script (call to f_0123456789abcdef): \
+     @user_script:70: @user_script: 70: Write commands not allowed after non deterministic \
+     commands\r\n";
 
 /// A load balancer in front of a Redis, which forgets connections without a word.
 pub struct Balancer {

@@ -7,11 +7,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use fiskil_auth::{BoxError, Token};
+use fiskil_auth::{BoxError, Error, ErrorKind, Token};
 
 use crate::redis_server::{RedisServer, signal_process};
 use crate::support::Tokens;
 use crate::{PATIENCE, process, read};
+
+/// Beyond the hold after a fetch that was overdue.
+const RETRY: Duration = Duration::from_secs(2);
 
 const URL: &str = "FISKIL_AUTH_TEST_FLEET_URL";
 const ENDPOINT: &str = "FISKIL_AUTH_TEST_FLEET_ENDPOINT";
@@ -33,7 +36,15 @@ fn is_process_of_the_fleet() -> bool {
         println!("<{}>", read(token));
         std::io::stdout().flush().unwrap();
     };
-    tell(runtime.block_on(process.token()));
+    tell(runtime.block_on(async {
+        let overdue = |error: &Error| error.kind() == ErrorKind::Timeout;
+        loop {
+            match process.token().await {
+                Err(error) if overdue(&error) => tokio::time::sleep(RETRY).await,
+                token => break token,
+            }
+        }
+    }));
     for _ in std::io::stdin().lines() {
         tell(runtime.block_on(process.refresh()));
     }
@@ -199,20 +210,26 @@ fn a_process_that_stood_still_past_its_lease_does_not_overwrite_its_heir() {
     let (server, endpoint) = (RedisServer::start(), Endpoint::start());
     let mut slow = Process::start(name, &server, &endpoint);
     endpoint.wait(1);
+    let before = server.scripts();
+    let mut heir = Process::start(name, &server, &endpoint);
+    // More than what extends the lease meanwhile.
+    wait("the heir waits", || server.scripts() >= before + 8);
     signal_process(slow.child.id(), "STOP");
     endpoint.answer();
-    wait("its lease is over", || lock(&server).is_none());
-    let mut heir = Process::start(name, &server, &endpoint);
     endpoint.wait(2);
     endpoint.answer();
     assert_eq!(heir.told(), "t2");
     signal_process(slow.child.id(), "CONT");
-    assert_eq!(slow.told(), "t1");
+    // On a machine so busy that its own deadline has passed, it asks once more.
+    let told = slow.told();
+    assert!(told == "t1" || told == "t2", "{told}");
     let other = Process::start(name, &server, &endpoint);
     assert_eq!(other.told(), "t2");
     // All are one fleet again.
-    slow.refresh();
-    assert_eq!(slow.told(), "t2");
+    if told == "t1" {
+        slow.refresh();
+        assert_eq!(slow.told(), "t2");
+    }
     heir.refresh();
     endpoint.wait(3);
     endpoint.answer();

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt};
 
 use crate::SECOND;
+use crate::support::layer_over;
 
 /// A user's service and its sandbox.
 struct World {
@@ -33,7 +34,7 @@ impl World {
             }
         };
         let client = TokenClient::new(sandbox.service());
-        let layer = FiskilAuthLayer::with_token_service(provider, client);
+        let layer = layer_over(provider, client);
         Self {
             sandbox,
             provided,

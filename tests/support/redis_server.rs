@@ -1,5 +1,5 @@
 //! A `redis-server` of a test's own, on a free port of loopback, which ends with
-//! its handle.
+//! its handle. `REDIS_SERVER` names another program: that of a Valkey, say.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -8,6 +8,7 @@
     clippy::arithmetic_side_effects
 )]
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ pub struct RedisServer {
     pub port: u16,
     folder: PathBuf,
     options: Vec<String>,
+    environment: Vec<(String, String)>,
     login: String,
 }
 
@@ -32,11 +34,24 @@ impl RedisServer {
     /// 1mb`.
     pub fn start_with(options: &[&str]) -> Self {
         let options = options.iter().map(|option| (*option).to_owned()).collect();
-        Self::start_on(free_port(), folder(), options)
+        Self::start_on(free_port(), folder(), options, Vec::new())
     }
 
-    fn start_on(port: u16, folder: PathBuf, options: Vec<String>) -> Self {
-        let process = spawn(port, &folder, &options);
+    /// With variables of its environment.
+    pub fn start_in(environment: &[(&str, &Path)]) -> Self {
+        let text = |path: &Path| path.display().to_string();
+        let environment = environment.iter();
+        let environment = environment.map(|(name, path)| ((*name).to_owned(), text(path)));
+        Self::start_on(free_port(), folder(), Vec::new(), environment.collect())
+    }
+
+    fn start_on(
+        port: u16,
+        folder: PathBuf,
+        options: Vec<String>,
+        environment: Vec<(String, String)>,
+    ) -> Self {
+        let process = spawn(port, &folder, &options, &environment);
         let login = options
             .iter()
             .find_map(|option| option.strip_prefix("requirepass "))
@@ -47,6 +62,7 @@ impl RedisServer {
             port,
             folder,
             options,
+            environment,
             login,
         };
         server.wait();
@@ -122,10 +138,18 @@ impl RedisServer {
         let _ = self.process.wait();
     }
 
-    /// Starts it again after [`stop`](Self::stop), with nothing in it.
+    /// Starts it again after [`stop`](Self::stop), with nothing in it but what it
+    /// was told to save.
     pub fn start_again(&mut self) {
-        self.process = spawn(self.port, &self.folder, &self.options);
+        self.start_again_with(&[]);
         self.wait();
+    }
+
+    /// The same with more options, and without waiting until it is up.
+    pub fn start_again_with(&mut self, options: &[&str]) {
+        let options = options.iter().map(|option| (*option).to_owned());
+        let options: Vec<_> = self.options.iter().cloned().chain(options).collect();
+        self.process = spawn(self.port, &self.folder, &options, &self.environment);
     }
 
     /// `STOP` makes it stand still, `CONT` go on.
@@ -148,9 +172,10 @@ pub fn signal_process(id: u32, signal: &str) {
     assert!(kill.unwrap().success());
 }
 
-fn spawn(port: u16, folder: &Path, options: &[String]) -> Child {
+fn spawn(port: u16, folder: &Path, options: &[String], environment: &[(String, String)]) -> Child {
     let log = File::create(folder.join("log")).unwrap();
-    let mut command = Command::new("redis-server");
+    let mut command = Command::new(program());
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.args(["--port", &port.to_string()]);
     command.args(["--bind", "127.0.0.1"]);
     command.args(["--save", ""]);
@@ -162,6 +187,10 @@ fn spawn(port: u16, folder: &Path, options: &[String]) -> Child {
     }
     let process = command.stdin(Stdio::null()).stdout(log).spawn();
     process.unwrap_or_else(|error| panic!("redis-server can't be started: {error}"))
+}
+
+pub fn program() -> OsString {
+    std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
 }
 
 pub fn free_port() -> u16 {

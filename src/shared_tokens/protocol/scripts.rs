@@ -110,7 +110,9 @@ local budget = read(KEYS[4], 3, 64)
 local paid, last = string.match(budget, '^(%d+) (%d+)$')
 paid, last = tonumber(paid) or 0, tonumber(last) or 0
 if last > now or paid > now + MAX_DEBT * PERIOD then paid, last = 0, 0 end
-if renewal ~= 'due' and found ~= lock then
+-- After a failure the hold has spaced it, and the one that failed has paid.
+local pays = renewal ~= 'due' and found ~= lock and hold == ''
+if pays then
     local debt = paid - now - (BURST - 1) * PERIOD
     local wait = 0
     if debt > 0 and renewal == 'rejected' then
@@ -122,7 +124,7 @@ if renewal ~= 'due' and found ~= lock then
 end
 
 redis.call('SET', KEYS[3], lock, 'PX', LEASE)
-if renewal ~= 'due' and found ~= lock then
+if pays then
     paid = math.min(math.max(paid, now) + PERIOD, now + MAX_DEBT * PERIOD)
     redis.pcall('SET', KEYS[4], string.format('%.0f %.0f', paid, now), 'PX', paid - now)
 end

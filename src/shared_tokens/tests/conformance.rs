@@ -1,5 +1,6 @@
 //! What a store must do, for each of the stores.
 
+mod budget;
 mod cases;
 
 use std::time::Duration;

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use http::StatusCode;
 use tokio::time::{advance, sleep};
 
+use super::endpoint::Mode;
 use super::probe::Fate;
 use super::world::{World, keys};
 use crate::ErrorKind;
@@ -104,6 +105,27 @@ async fn a_token_that_is_invalidated_during_a_renewal_is_never_taken_again() {
     world.store.set(&name, old, left);
     assert_eq!(process.tokens.refresh().await.unwrap().value(), "t3");
     assert_eq!(process.tokens.status().failures, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_dead_token_can_not_be_renewed_probes_say_why_and_not_that_it_is_put_off() {
+    let world = World::new();
+    let fleet = world.processes(10);
+    join_all(fleet.iter().map(|process| process.token())).await;
+    world.revoke("t1");
+    world.endpoint.set(Mode::Refuses(StatusCode::UNAUTHORIZED));
+    for _ in 0..600 {
+        for process in &fleet {
+            assert_eq!(process.request().await.0, StatusCode::UNAUTHORIZED);
+            let error = process.tokens.token().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Refused);
+            assert_eq!(error.status(), Some(StatusCode::UNAUTHORIZED));
+        }
+        sleep(SECOND).await;
+    }
+    // As many as one process makes: after 1, 2, 4, 8, 16 s, and then 24 to 30 s.
+    let posts = world.endpoint.posts();
+    assert!((20..=30).contains(&posts), "{posts}");
 }
 
 #[tokio::test(start_paused = true)]
