@@ -14,8 +14,9 @@ pub struct Status {
     pub generation: u64,
     /// How long the usable token lives in all; `None` without one.
     pub lifetime: Option<Duration>,
-    /// The time until a request may start the renewal, backoff included; zero where
-    /// the next one does, `None` without a usable token.
+    /// The time until a request may start the renewal, backoff included, which may be
+    /// past the token's end; zero where the next one does, `None` without a usable
+    /// token.
     pub refresh_in: Option<Duration>,
     /// The time until the token is used no more; `None` without a usable one.
     pub expires_in: Option<Duration>,
