@@ -5,8 +5,8 @@
 //! under way; every schedule with two departures from that is run, and random ones
 //! with more.
 //!
-//! Mutations caught: a publication or a failure of whoever lost the lock; a lock that
-//! is not looked at, or not freed; a token that is held or rejected and handed out again.
+//! Mutations caught: a publication by whoever lost the lock; a lock that is not looked
+//! at; a token that is held and handed out again.
 
 use std::time::Duration;
 
