@@ -12,11 +12,14 @@ mod conformance;
 mod crash;
 mod differential;
 mod endpoint;
+mod faults;
 mod fleet;
 mod forgery;
+mod gate;
 mod outage;
 mod probe;
 #[path = "../../../tests/support/redis_server.rs"]
 mod redis_server;
 mod rejections;
+mod schedules;
 mod world;
