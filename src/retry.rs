@@ -27,11 +27,14 @@ use crate::runtime::Timer;
 /// ```
 /// use fiskil_auth::FiskilAuthLayer;
 /// use fiskil_auth::retry::RetryUnauthorized;
-/// # use fiskil_auth::{TokenClient, sandbox::Sandbox};
 /// use tower::{ServiceBuilder, ServiceExt};
 ///
+/// # #[cfg(not(feature = "sandbox"))]
+/// # fn main() {}
+/// # #[cfg(feature = "sandbox")]
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use fiskil_auth::{TokenClient, sandbox::Sandbox};
 /// # let sandbox = Sandbox::new();
 /// # let http = sandbox.service();
 /// # let token_service = TokenClient::new(sandbox.service());

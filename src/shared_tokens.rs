@@ -1,6 +1,10 @@
 //! One token for a fleet: a layer over a token service that shares what it
 //! brings with other processes.
 
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
+mod crypto;
+#[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
+#[path = "shared_tokens/no_crypto.rs"]
 mod crypto;
 mod entry;
 mod exchange;
@@ -15,7 +19,7 @@ mod protocol;
 mod redis_store;
 mod refusal;
 mod store;
-#[cfg(all(test, in_repository))]
+#[cfg(all(test, in_repository, any(feature = "aws-lc-rs", feature = "ring")))]
 mod tests;
 mod turn;
 
@@ -94,8 +98,10 @@ impl SharedTokens {
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if it is no
-    /// such URL. The error does not echo it.
+    /// such URL, or if neither `aws-lc-rs` nor `ring` is enabled, whose cryptography
+    /// seals what is stored. The error does not echo the URL.
     pub fn redis(url: impl AsRef<str>) -> Result<Self, Error> {
+        crypto::available()?;
         Ok(Self::over(RedisStore::at(Address::parse(url.as_ref())?)))
     }
 
@@ -106,7 +112,8 @@ impl SharedTokens {
     /// and has two seconds, commands included. A clone of one that is kept will
     /// do if it reconnects by itself; see [the operator's
     /// page](crate::docs::fleet#connections-of-your-own). Its errors are not
-    /// shown, as they may have a password in them.
+    /// shown, as they may have a password in them. With neither `aws-lc-rs` nor
+    /// `ring` enabled, it is never called: each process exchanges by itself.
     #[must_use]
     pub fn redis_with<F, Fut, C, E>(connect: F) -> Self
     where

@@ -5,18 +5,18 @@ use aws_lc_rs::{aead, hkdf, hmac, rand};
 #[cfg(not(feature = "aws-lc-rs"))]
 use ring::{aead, hkdf, hmac, rand};
 
-#[cfg(not(any(feature = "aws-lc-rs", feature = "https")))]
-compile_error!(
-    "fiskil-auth: the feature `redis` seals what it stores by the crypto of a TLS provider: \
-     enable `https` (ring) or `aws-lc-rs`, too"
-);
-
 use zeroize::Zeroizing;
 
 use self::rand::SecureRandom;
+use crate::Error;
 
 /// 256 bits, as all of the algorithms here take.
 pub(super) type Key = Zeroizing<[u8; 32]>;
+
+/// An error where no provider is compiled in (`no_crypto.rs`).
+pub(super) fn available() -> Result<(), Error> {
+    Ok(())
+}
 
 /// A key for one purpose, by HKDF with SHA-256 (RFC 5869).
 pub(super) fn derive(salt: &[u8], secret: &[u8], info: &[&[u8]]) -> Option<Key> {
