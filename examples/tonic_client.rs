@@ -8,7 +8,7 @@
 #![allow(clippy::print_stdout)]
 
 mod support;
-#[path = "support/text.rs"]
+#[path = "../tests/support/text.rs"]
 mod text;
 #[path = "support/whoami.rs"]
 mod whoami;

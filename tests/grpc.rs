@@ -10,7 +10,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
 
 mod support;
-#[path = "../examples/support/text.rs"]
+#[path = "support/text.rs"]
 mod text;
 #[path = "support/grpc.rs"]
 mod wire;

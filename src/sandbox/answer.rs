@@ -8,6 +8,7 @@ use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use super::SandboxBody;
+use super::random::uuid;
 
 /// An answer with Fiskil's content type.
 pub(super) fn json(status: StatusCode, body: impl Into<SandboxBody>) -> Response<SandboxBody> {
@@ -22,9 +23,28 @@ pub(super) fn json(status: StatusCode, body: impl Into<SandboxBody>) -> Response
 
 /// Fiskil's error object with an id of its own.
 pub(super) fn error(status: StatusCode, message: &str) -> Response<SandboxBody> {
+    named_error(status, &error_name(status), message)
+}
+
+/// For a request without a live token.
+pub(super) fn unauthorized() -> Response<SandboxBody> {
+    error(
+        StatusCode::UNAUTHORIZED,
+        "missing, invalid or expired token",
+    )
+}
+
+/// For an exchange that no script has a step for: a permanent failure, so that who
+/// waits for a token is told at once.
+pub(super) fn beyond_script() -> Response<SandboxBody> {
+    let message = "the script of the sandbox has no step left";
+    named_error(StatusCode::GONE, "ScriptRanOut", message)
+}
+
+fn named_error(status: StatusCode, name: &str, message: &str) -> Response<SandboxBody> {
     let object = json!({
         "id": format!("err_{}", uuid()),
-        "name": error_name(status),
+        "name": name,
         "message": message,
         "temporary": matches!(status.as_u16(), 429 | 502..=504),
         "timeout": matches!(status.as_u16(), 408 | 504),
@@ -60,16 +80,4 @@ fn error_name(status: StatusCode) -> String {
             .unwrap_or("Error")
             .replace(|c: char| !c.is_ascii_alphanumeric(), ""),
     }
-}
-
-/// A random UUID of version 4.
-fn uuid() -> String {
-    let variant = fastrand::u16(0x8000..0xc000);
-    format!(
-        "{:08x}-{:04x}-4{:03x}-{variant:04x}-{:012x}",
-        fastrand::u32(..),
-        fastrand::u16(..),
-        fastrand::u16(..0x1000),
-        fastrand::u64(..0x1_0000_0000_0000),
-    )
 }

@@ -13,6 +13,23 @@ use tokio::time::{Sleep, sleep};
 
 /// The body of a sandbox's answer.
 ///
+/// ```
+/// use bytes::Bytes;
+/// use fiskil_auth::sandbox::{Sandbox, SandboxBody};
+/// use http::{Request, Response};
+/// use http_body_util::{BodyExt, Empty};
+/// use tower::ServiceExt;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let request = Request::get("/v1/nothing").body(Empty::<Bytes>::new())?;
+/// let answer: Response<SandboxBody> = Sandbox::new().service().oneshot(request).await?;
+/// let object = answer.into_body().collect().await?.to_bytes();
+/// assert!(object.starts_with(br#"{"fault":false,"id":"err_"#));
+/// # Ok(())
+/// # }
+/// ```
+///
 /// `Debug` doesn't show it: it may hold a token.
 pub struct SandboxBody {
     kind: Kind,

@@ -21,6 +21,21 @@ use crate::BoxError;
 /// [`HttpsSandbox::client`](super::HttpsSandbox::client).
 ///
 /// A clone shares the connection pool.
+///
+/// ```
+/// use bytes::Bytes;
+/// use fiskil_auth::sandbox::{HttpsSandbox, SandboxClient};
+/// use http_body_util::Full;
+///
+/// struct Tested {
+///     client: SandboxClient<Full<Bytes>>,
+/// }
+///
+/// fn on(server: &HttpsSandbox) -> Tested {
+///     Tested { client: server.client() }
+/// }
+/// # let _ = (on, |tested: Tested| tested.client);
+/// ```
 pub struct SandboxClient<B> {
     http: Client<HttpsConnector<HttpConnector>, B>,
 }

@@ -1,5 +1,6 @@
 //! The ways in which the token endpoint can fail.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
@@ -14,6 +15,20 @@ use super::answer;
 ///
 /// All but [`SameToken`](Self::SameToken) come before any check of the request.
 /// `Debug` shows no body.
+///
+/// ```
+/// use fiskil_auth::sandbox::{Fault, Sandbox};
+/// use http::StatusCode;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let sandbox = Sandbox::new();
+/// sandbox.fail_exchanges(Fault::Status(StatusCode::SERVICE_UNAVAILABLE));
+///
+/// let error = sandbox.layer().tokens().token().await.unwrap_err();
+/// assert!(error.is_transient());
+/// # }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Fault {
@@ -40,23 +55,57 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// What goes out instead of a token.
-    pub(super) fn into_outcome(self) -> Outcome {
-        Outcome::Answer(match self {
-            Self::Hang => return Outcome::Never,
-            Self::SameToken => return Outcome::Repeat,
-            Self::Status(status) => answer::error(status, "a fault was asked for"),
+    /// The answer to an exchange that fails like this. `None` is none at all, and
+    /// for [`SameToken`](Self::SameToken), which comes after the checks.
+    pub(super) fn answer(&self) -> Option<Response<SandboxBody>> {
+        match self {
+            Self::Hang | Self::SameToken => None,
+            Self::Status(status) => Some(answer::error(*status, "a fault was asked for")),
             Self::RateLimit { retry_after } => {
                 let mut answer =
                     answer::error(StatusCode::TOO_MANY_REQUESTS, "rate limit exceeded");
-                let seconds = HeaderValue::from(seconds_rounded_up(retry_after));
+                let seconds = HeaderValue::from(seconds_rounded_up(*retry_after));
                 answer.headers_mut().insert(RETRY_AFTER, seconds);
-                answer
+                Some(answer)
             }
-            Self::Trickle => answer::json(StatusCode::OK, SandboxBody::trickle()),
-            Self::Body(body) => answer::json(StatusCode::OK, body),
-            Self::Answer(answer) => answer.map(SandboxBody::from),
-        })
+            Self::Trickle => Some(answer::json(StatusCode::OK, SandboxBody::trickle())),
+            Self::Body(body) => Some(answer::json(StatusCode::OK, body.clone())),
+            Self::Answer(answer) => Some(answer.clone().map(SandboxBody::from)),
+        }
+    }
+}
+
+/// The faults that a token endpoint was told to have: a queue, and one for all
+/// exchanges after it.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    queue: VecDeque<(u32, Fault)>,
+    lasting: Option<Fault>,
+}
+
+impl Faults {
+    pub(super) fn queue(&mut self, n: u32, fault: Fault) {
+        self.queue.push_back((n, fault));
+    }
+
+    pub(super) fn set_lasting(&mut self, fault: Fault) {
+        self.lasting = Some(fault);
+    }
+
+    pub(super) fn end(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The fault of the next exchange, taken off the queue.
+    pub(super) fn take_next(&mut self) -> Option<Fault> {
+        while let Some((left, fault)) = self.queue.front_mut() {
+            if let Some(less) = left.checked_sub(1) {
+                *left = less;
+                return Some(fault.clone());
+            }
+            self.queue.pop_front();
+        }
+        self.lasting.clone()
     }
 }
 
@@ -78,14 +127,6 @@ impl fmt::Debug for Fault {
             Self::SameToken => f.write_str("SameToken"),
         }
     }
-}
-
-/// What a fault makes of an exchange.
-pub(super) enum Outcome {
-    Answer(Response<SandboxBody>),
-    Never,
-    /// The latest token again, if the request deserves one.
-    Repeat,
 }
 
 fn seconds_rounded_up(duration: Duration) -> u64 {

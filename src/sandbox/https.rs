@@ -1,25 +1,31 @@
-//! The sandbox over HTTPS on loopback: its certificate and its server.
+//! The sandbox over HTTPS on loopback: its certificate, and the handle on its server.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::{Request, Response};
 use http_body::Body;
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
+use hyper::service::{Service as HyperService, service_fn};
 use hyper_util::service::TowerToHyperService;
 use rcgen::CertifiedKey;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet, yield_now};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
+use tower_service::Service;
 
-use super::{Sandbox, SandboxClient, SandboxService};
+use super::server::serve;
+use super::service::is_exchange;
+use super::{GuardedBody, Sandbox, SandboxClient};
 use crate::origin::Base;
-use crate::{FiskilAuthLayer, ProvideCredentials, TokenClient, tls};
+use crate::{BoxError, FiskilAuthLayer, ProvideCredentials, TokenClient, tls};
 
 impl Sandbox {
     /// Serves it over HTTPS (HTTP/1.1) on a free port of 127.0.0.1, until the
@@ -32,7 +38,93 @@ impl Sandbox {
     ///
     /// If the port can't be bound, or the TLS provider is of no use. The provider
     /// is [chosen](crate#tls-provider) as the default HTTPS client's is.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use fiskil_auth::sandbox::Sandbox;
+    /// use http::{Request, StatusCode};
+    /// use http_body_util::Empty;
+    /// use tower::{ServiceBuilder, ServiceExt};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let server = Sandbox::new().serve_https().await?;
+    /// let api = ServiceBuilder::new()
+    ///     .layer(server.layer())
+    ///     .service(server.client());
+    ///
+    /// let uri = format!("{}/v1/end-users", server.base_url());
+    /// let request = Request::get(uri).body(Empty::<Bytes>::new())?;
+    /// assert_eq!(api.oneshot(request).await?.status(), StatusCode::OK);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn serve_https(&self) -> io::Result<HttpsSandbox> {
+        self.serve_hyper(TowerToHyperService::new(self.service()))
+            .await
+    }
+
+    /// Like [`serve_https`](Self::serve_https), with routes of your own
+    /// [behind its tokens](Self::guard) beside the token endpoint, instead of the
+    /// API. What they fail with ends the connection.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use bytes::Bytes;
+    /// use fiskil_auth::sandbox::Sandbox;
+    /// use http::{Request, StatusCode};
+    /// use http_body_util::Empty;
+    /// use tower::{ServiceBuilder, ServiceExt};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let routes = Router::new().route("/v1/accounts", get(async || "one, two"));
+    /// let server = Sandbox::new().serve_https_with(routes).await?;
+    /// let api = ServiceBuilder::new()
+    ///     .layer(server.layer())
+    ///     .service(server.client());
+    ///
+    /// let uri = format!("{}/v1/accounts", server.base_url());
+    /// let request = Request::get(uri).body(Empty::<Bytes>::new())?;
+    /// assert_eq!(api.oneshot(request).await?.status(), StatusCode::OK);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`serve_https`](Self::serve_https).
+    pub async fn serve_https_with<S, R>(&self, routes: S) -> io::Result<HttpsSandbox>
+    where
+        S: Service<Request<Incoming>, Response = Response<R>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+        R: Body<Data = Bytes> + Send + 'static,
+        R::Error: Into<BoxError>,
+    {
+        let (endpoint, routes) = (self.service(), self.guard(routes));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (mut endpoint, mut routes) = (endpoint.clone(), routes.clone());
+            async move {
+                if is_exchange(&request) {
+                    let Ok(answer) = endpoint.call(request).await;
+                    return Ok(answer.map(GuardedBody::own));
+                }
+                poll_fn(|cx| routes.poll_ready(cx)).await?;
+                routes.call(request).await
+            }
+        });
+        self.serve_hyper(service).await
+    }
+
+    async fn serve_hyper<S, R>(&self, service: S) -> io::Result<HttpsSandbox>
+    where
+        S: HyperService<Request<Incoming>, Response = Response<R>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+        R: Body<Data = Bytes> + Send + 'static,
+        R::Error: Into<BoxError>,
+    {
         let names = [Ipv4Addr::LOCALHOST.to_string(), "localhost".to_owned()];
         let certified = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
         let certificate_pem = certified.cert.pem();
@@ -45,7 +137,7 @@ impl Sandbox {
         let address = listener.local_addr()?;
         let base = Base::parse(base_url(address)).map_err(io::Error::other)?;
         let acceptor = TlsAcceptor::from(Arc::new(server));
-        let server = tokio::spawn(serve(listener, acceptor, self.service()));
+        let server = tokio::spawn(serve(listener, acceptor, service));
         Ok(HttpsSandbox {
             sandbox: self.clone(),
             address,
@@ -60,6 +152,25 @@ impl Sandbox {
 /// A [`Sandbox`] served over HTTPS on loopback: see [`Sandbox::serve_https`].
 ///
 /// Dropping it stops the server and cuts its connections.
+///
+/// A client of your own has to trust its certificate. For reqwest:
+///
+/// ```
+/// use fiskil_auth::sandbox::Sandbox;
+/// use reqwest::{Certificate, Client};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+/// let server = Sandbox::new().serve_https().await?;
+/// let certificate = Certificate::from_pem(server.certificate_pem().as_bytes())?;
+/// let client = Client::builder().tls_certs_only([certificate]).build()?;
+///
+/// let uri = format!("{}/v1/end-users", server.base_url());
+/// assert_eq!(client.get(uri).send().await?.status(), 401);
+/// # Ok(())
+/// # }
+/// ```
 pub struct HttpsSandbox {
     sandbox: Sandbox,
     address: SocketAddr,
@@ -126,30 +237,6 @@ impl Drop for HttpsSandbox {
 
 fn base_url(address: SocketAddr) -> String {
     format!("https://{address}")
-}
-
-/// Accepts for ever. The connections' tasks end with this one.
-async fn serve(listener: TcpListener, acceptor: TlsAcceptor, service: SandboxService) {
-    let mut connections = JoinSet::new();
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                connections.spawn(serve_connection(stream, acceptor.clone(), service.clone()));
-            }
-            // One client's bad luck, or no file descriptors left for a while.
-            Err(_) => yield_now().await,
-        }
-        while connections.try_join_next().is_some() {}
-    }
-}
-
-/// Errors end the connection, and the client sees that: nobody else cares.
-async fn serve_connection(stream: TcpStream, acceptor: TlsAcceptor, service: SandboxService) {
-    if let Ok(stream) = acceptor.accept(stream).await {
-        let _ = http1::Builder::new()
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
-            .await;
-    }
 }
 
 fn server_config(

@@ -5,6 +5,12 @@
 //! real one. It can be slow, refuse, hang or talk nonsense on demand, and it
 //! counts what it saw.
 //!
+//! - A few lines are enough: [`Sandbox::layer`] goes where a program has its own layer,
+//!   and [`Sandbox::service`] where it has its HTTP client.
+//! - [`Sandbox::add_pair`] makes more credentials, each with faults and counts of its
+//!   own; [`Sandbox::script`] says exchange by exchange what happens;
+//!   [`Sandbox::guard`] puts routes of your own behind its tokens; [`Sandbox::log`]
+//!   tells a test that failed what was seen.
 //! - [`Sandbox::service`] is a tower service without sockets. Its clock is
 //!   tokio's, so a test under paused time sees a token expire at once. Let the
 //!   test start paused: the layer looks at a clock that runs once a second only,
@@ -45,8 +51,7 @@
 //! [`tests/test_kit.rs`] of this crate tests a small axum service in this way.
 //!
 //! It is no place for the secrets of a real account: it keeps tokens and
-//! credentials in plain memory, and only ever accepts the pair that it made
-//! itself ([`Sandbox::credentials`]).
+//! credentials in plain memory.
 //!
 //! [`tests/test_kit.rs`]: https://docs.rs/crate/fiskil-auth/latest/source/tests/test_kit.rs
 
@@ -54,29 +59,51 @@ use std::time::Duration;
 
 use http::Request;
 
-use self::state::Shared;
+use self::pairs::PairId;
+use self::scripts::Subject;
+use self::shared::Shared;
 use crate::{Credentials, FiskilAuthLayer, ProvideCredentials, TokenClient};
 
+mod admission;
 mod answer;
 mod body;
 #[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
 mod client;
+mod counts;
+mod exchanged;
 mod fault;
+mod guard;
 #[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
 mod https;
+mod log;
+mod pair;
+mod pairs;
+mod random;
+mod script;
+mod scripts;
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
+mod server;
 mod service;
+mod shared;
 mod state;
+mod step;
+mod tokens;
 
 pub use self::body::SandboxBody;
 #[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
 pub use self::client::SandboxClient;
+pub use self::counts::Counts;
 pub use self::fault::Fault;
+pub use self::guard::{Guarded, GuardedBody, GuardedFuture};
 #[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
 pub use self::https::HttpsSandbox;
+pub use self::log::Log;
+pub use self::pair::Pair;
+pub use self::script::Script;
 pub use self::service::SandboxService;
-pub use self::state::Counts;
+pub use self::step::Step;
 
-/// An in-process Fiskil.
+/// An in-process Fiskil: see the [module](self).
 ///
 /// A clone is another handle on the same one. Switches concern whatever
 /// arrives after them: an answer that is already on its way stays as it is.
@@ -93,9 +120,21 @@ impl Sandbox {
         }
     }
 
-    /// The credentials that it accepts.
+    /// The credentials that it accepts: those of its first pair.
     pub fn credentials(&self) -> Credentials {
         self.shared.lock().credentials()
+    }
+
+    /// Makes another pair of credentials, and accepts it from now on.
+    pub fn add_pair(&self) -> Pair {
+        self.accept(pairs::generate_credentials())
+    }
+
+    /// Accepts these credentials, too, from now on. A pair that it knows already
+    /// stays the same one, and is accepted again if it was revoked.
+    pub fn accept(&self, credentials: Credentials) -> Pair {
+        let id: PairId = self.shared.lock().pairs.accept(credentials);
+        Pair::new(self.shared.clone(), id)
     }
 
     /// The token endpoint and the API as one tower service without sockets.
@@ -104,6 +143,42 @@ impl Sandbox {
     /// or none.
     pub fn service(&self) -> SandboxService {
         SandboxService::new(self.shared.clone())
+    }
+
+    /// Puts routes of your own behind its tokens: an `axum::Router`, tonic's
+    /// `Routes`, or any other HTTP service.
+    ///
+    /// A request without a live token does not reach them. It is answered 401 with
+    /// Fiskil's error object, or if it is gRPC's, with status 16. All others pass,
+    /// and their answers, as they stream. It is ready when the routes are.
+    ///
+    /// Where a server wants a layer, `tower::layer::layer_fn` makes one of it:
+    ///
+    /// ```
+    /// use axum::{Router, body::Body, routing::get};
+    /// use fiskil_auth::sandbox::Sandbox;
+    /// use http::{Request, StatusCode};
+    /// use tower::layer::layer_fn;
+    /// use tower::{ServiceBuilder, ServiceExt};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sandbox = Sandbox::new();
+    /// let guard = sandbox.clone();
+    /// let routes = Router::new()
+    ///     .route("/v1/accounts", get(async || "one, two"))
+    ///     .layer(layer_fn(move |routes| guard.guard(routes)));
+    ///
+    /// let request = || Request::get("/v1/accounts").body(Body::empty());
+    /// let answer = routes.clone().oneshot(request()?).await?;
+    /// assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    /// let api = ServiceBuilder::new().layer(sandbox.layer()).service(routes);
+    /// assert_eq!(api.oneshot(request()?).await?.status(), StatusCode::OK);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn guard<S>(&self, routes: S) -> Guarded<S> {
+        Guarded::new(routes, self.shared.clone())
     }
 
     /// A layer with its [credentials](Self::credentials), in the place of the one that
@@ -118,8 +193,8 @@ impl Sandbox {
         self.layer_for(self.credentials())
     }
 
-    /// Like [`layer`](Self::layer), with other credentials: wrong ones, or a provider
-    /// whose rotation is tested.
+    /// Like [`layer`](Self::layer), with other credentials: a [`Pair`]'s, wrong ones, or
+    /// a provider whose rotation is tested.
     #[must_use]
     pub fn layer_for(&self, credentials: impl ProvideCredentials) -> FiskilAuthLayer {
         FiskilAuthLayer::with_token_service(credentials, TokenClient::new(self.service()))
@@ -128,6 +203,11 @@ impl Sandbox {
     /// What it saw and did since it was made.
     pub fn counts(&self) -> Counts {
         self.shared.lock().counts()
+    }
+
+    /// What it saw lately, for the message of an assertion that fails.
+    pub fn log(&self) -> Log {
+        self.shared.lock().log()
     }
 
     /// The latest `POST /v1/token`, faults included, without its body. `None`
@@ -141,7 +221,7 @@ impl Sandbox {
     /// A token lives exactly that long; its `expires_in` is rounded down to
     /// whole seconds. With zero it has expired on arrival.
     pub fn set_lifetime(&self, lifetime: Duration) {
-        self.shared.lock().set_lifetime(lifetime);
+        self.shared.lock().lifetime = lifetime;
     }
 
     /// How long the token endpoint holds its answers back, not at all by
@@ -150,7 +230,7 @@ impl Sandbox {
     /// A token's lifetime counts from the arrival of the exchange, so this much
     /// of it has passed when the answer gets out.
     pub fn set_latency(&self, latency: Duration) {
-        self.shared.lock().set_latency(latency);
+        self.shared.lock().latency = latency;
     }
 
     /// Revokes all the tokens issued so far.
@@ -158,15 +238,17 @@ impl Sandbox {
         self.shared.lock().revoke_tokens();
     }
 
-    /// Replaces the credentials and returns the pair that is accepted from now
-    /// on. Tokens of the old pair stay valid.
+    /// Replaces the first pair, and returns the one that is accepted in its place
+    /// from now on. Tokens of the old pair stay valid.
     pub fn rotate_credentials(&self) -> Credentials {
-        self.shared.lock().rotate_credentials()
+        let mut state = self.shared.lock();
+        state.rotate_credentials();
+        state.credentials()
     }
 
     /// Lets every exchange fail in this way until [`heal`](Self::heal).
     pub fn fail_exchanges(&self, fault: Fault) {
-        self.shared.lock().fail_exchanges(fault);
+        self.shared.lock().faults.set_lasting(fault);
     }
 
     /// Lets the next `n` exchanges fail in this way.
@@ -174,13 +256,24 @@ impl Sandbox {
     /// Called again before they are through, it adds to the queue, which comes
     /// before the fault of [`fail_exchanges`](Self::fail_exchanges).
     pub fn fail_next_exchanges(&self, n: u32, fault: Fault) {
-        self.shared.lock().fail_next_exchanges(n, fault);
+        self.shared.lock().faults.queue(n, fault);
     }
 
-    /// Ends every fault of the token endpoint, queued ones included. Exchanges
-    /// that hang already go on hanging.
+    /// Ends every fault of the token endpoint, those of single pairs and queued ones
+    /// included. Exchanges that hang already go on hanging, and a [script](Self::script)
+    /// lasts until it is dropped.
     pub fn heal(&self) {
         self.shared.lock().heal();
+    }
+
+    /// Lets exchanges follow a script, one step each, until what this returns is
+    /// [dropped](Script). It comes before the faults that the sandbox was told, and
+    /// a later script before an earlier one.
+    ///
+    /// The steps are [`Step`]s, or [`Fault`]s alone.
+    pub fn script(&self, steps: impl IntoIterator<Item = impl Into<Step>>) -> Script {
+        let steps = steps.into_iter().map(Into::into).collect();
+        Script::start(self.shared.clone(), Subject::All, steps)
     }
 
     /// Lets the API answer 401 to every `n`th request in spite of its valid

@@ -6,7 +6,6 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, PROXY_AUTHORIZATION};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -15,8 +14,10 @@ use http_body_util::{BodyExt, Limited};
 use tokio::time::{Instant, sleep};
 use tower_service::Service;
 
-use super::fault::Outcome;
-use super::state::{Shared, State};
+use super::admission::{Verdict, bearer_token};
+use super::log::Seen;
+use super::shared::Shared;
+use super::state::State;
 use super::{SandboxBody, answer};
 use crate::BoxError;
 use crate::fiskil::TOKEN_PATH;
@@ -27,6 +28,23 @@ use crate::json::{self, Member};
 ///
 /// It is always ready and never fails. It needs a tokio runtime only where it
 /// has to wait.
+///
+/// ```
+/// use bytes::Bytes;
+/// use fiskil_auth::sandbox::Sandbox;
+/// use http::{Request, StatusCode};
+/// use http_body_util::Empty;
+/// use tower::ServiceExt;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let service = Sandbox::new().service();
+/// let request = Request::get("/v1/end-users").body(Empty::<Bytes>::new())?;
+/// let answer = service.oneshot(request).await?;
+/// assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct SandboxService {
     shared: Shared,
@@ -55,16 +73,17 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let shared = self.shared.clone();
         Box::pin(async move {
-            let (head, body) = request.into_parts();
-            Ok(
-                if head.method == Method::POST && head.uri.path() == TOKEN_PATH {
-                    exchange(&shared, head, body).await
-                } else {
-                    serve_api(&mut shared.lock(), &head, Instant::now())
-                },
-            )
+            Ok(match is_exchange(&request) {
+                true => exchange(&shared, request).await,
+                false => serve_api(&mut shared.lock(), &request, Instant::now()),
+            })
         })
     }
+}
+
+/// Whether this is for the token endpoint.
+pub(super) fn is_exchange<B>(request: &Request<B>) -> bool {
+    *request.method() == Method::POST && request.uri().path() == TOKEN_PATH
 }
 
 impl fmt::Debug for SandboxService {
@@ -73,75 +92,44 @@ impl fmt::Debug for SandboxService {
     }
 }
 
-async fn exchange<B>(shared: &Shared, head: Parts, body: B) -> Response<SandboxBody>
+async fn exchange<B>(shared: &Shared, request: Request<B>) -> Response<SandboxBody>
 where
     B: Body,
     B::Error: Into<BoxError>,
 {
+    let seen = Seen::of(&request);
+    let (head, body) = request.into_parts();
     let is_json = has_json_content_type(&head.headers);
     shared.lock().note_exchange(record(head));
-    let body = match Limited::new(body, MAX_BODY).collect().await {
-        Ok(body) if is_json => Some(body.to_bytes()),
+    let pair = match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) if is_json => pair(&body.to_bytes()),
         _ => None,
     };
-    let (answer, latency) = {
+    let (exchanged, latency) = {
         let mut state = shared.lock();
-        (
-            answer_exchange(&mut state, body, Instant::now()),
-            state.latency(),
-        )
+        let exchanged = state.exchange(seen, pair, Instant::now());
+        (exchanged, state.latency)
     };
     if !latency.is_zero() {
         sleep(latency).await;
     }
-    match answer {
+    match exchanged.answer() {
         Some(answer) => answer,
         None => pending().await,
     }
 }
 
-/// What to answer, or `None` for never. A `body` of `None` is one that could
-/// not be read or is not declared to be JSON.
-fn answer_exchange(
-    state: &mut State,
-    body: Option<Bytes>,
-    now: Instant,
-) -> Option<Response<SandboxBody>> {
-    let repeat = match state.next_fault().map(|fault| fault.into_outcome()) {
-        Some(Outcome::Answer(answer)) => return Some(answer),
-        Some(Outcome::Never) => return None,
-        Some(Outcome::Repeat) => true,
-        None => false,
-    };
-    let Some((id, secret)) = body.and_then(|body| pair(&body)) else {
-        return Some(answer::error(
-            StatusCode::BAD_REQUEST,
-            "client_id and client_secret are required, as strings in a JSON object",
-        ));
-    };
-    if !state.accepts(&id, &secret) {
-        return Some(answer::error(
-            StatusCode::UNAUTHORIZED,
-            "invalid client credentials",
-        ));
-    }
-    let repeated = if repeat { state.repeat(now) } else { None };
-    let (value, lifetime) = repeated.unwrap_or_else(|| state.issue(now));
-    Some(answer::token(&value, lifetime))
-}
-
-fn serve_api(state: &mut State, head: &Parts, now: Instant) -> Response<SandboxBody> {
-    state.note_request();
-    if head.method != Method::GET || head.uri.path() != END_USERS_PATH {
+fn serve_api<B>(state: &mut State, request: &Request<B>, now: Instant) -> Response<SandboxBody> {
+    let seen = Seen::of(request);
+    if *request.method() != Method::GET || request.uri().path() != END_USERS_PATH {
+        state.note_stray(seen, now);
         return answer::error(StatusCode::NOT_FOUND, "there is nothing here");
     }
-    if state.admits(bearer_token(&head.headers), now) {
-        answer::end_users()
-    } else {
-        answer::error(
-            StatusCode::UNAUTHORIZED,
-            "missing, invalid or expired token",
-        )
+    let admission = state.judge(bearer_token(request.headers()), now);
+    state.note_request(seen, admission, now);
+    match admission.verdict {
+        Verdict::LetIn => answer::end_users(),
+        _ => answer::unauthorized(),
     }
 }
 
@@ -172,17 +160,6 @@ fn has_json_content_type(headers: &HeaderMap) -> bool {
         .and_then(|value| value.to_str().ok());
     let essence = value.and_then(|value| value.split(';').next());
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
-}
-
-/// The token of the one `Authorization` header: with two it would be up to the
-/// server which counts.
-fn bearer_token(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return None;
-    };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("Bearer").then_some(token)
 }
 
 const END_USERS_PATH: &str = "/v1/end-users";

@@ -1,120 +1,97 @@
-//! What a sandbox knows: its credentials, tokens, switches and counts.
+//! What a sandbox knows: its pairs, tokens, scripts, switches and counts.
 //!
 //! Every decision is taken here, under one lock and against a given time; no
 //! foreign code runs meanwhile.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
-use std::iter::repeat_with;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::Request;
 use tokio::time::Instant;
 
-use super::Fault;
+use super::admission::{Admission, Verdict};
+use super::counts::Count;
+use super::exchanged::Exchanged;
+use super::fault::Faults;
+use super::log::{Entries, Entry, Seen};
+use super::pairs::{Latest, PairId, PairStanding, Pairs, generate_credentials};
+use super::scripts::{Cue, Ending, ScriptId, Scripts, Subject};
+use super::tokens::{Standing, Tokens};
+use super::{Counts, Fault, Log, Step};
 use crate::Credentials;
-
-/// What a [`Sandbox`](super::Sandbox) saw and did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counts {
-    /// Each `POST /v1/token`, whatever became of it.
-    pub exchanges: u64,
-    /// Tokens issued; handing one out once more is not another.
-    pub issued: u64,
-    /// Requests other than exchanges.
-    pub requests: u64,
-    /// Those of them that were answered with 401.
-    pub unauthorized: u64,
-}
-
-/// The state that all handles and services of one sandbox share.
-#[derive(Clone, Debug)]
-pub(super) struct Shared {
-    state: Arc<Mutex<State>>,
-}
-
-impl Shared {
-    pub(super) fn new() -> Self {
-        Self {
-            state: Arc::new(Mutex::new(State::new())),
-        }
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+use crate::redact::Secrets;
 
 pub(super) struct State {
-    credentials: Credentials,
-    lifetime: Duration,
-    latency: Duration,
-    live: HashMap<String, Expiry>,
-    latest: Option<(String, Expiry)>,
-    fault: Option<Fault>,
-    next_faults: VecDeque<(u32, Fault)>,
+    made: Instant,
+    pub(super) pairs: Pairs,
+    /// The pair that the sandbox was made with, or the one that replaced it.
+    first: PairId,
+    tokens: Tokens,
+    scripts: Scripts,
+    pub(super) faults: Faults,
+    pub(super) lifetime: Duration,
+    pub(super) latency: Duration,
     reject_every: u32,
     rejectable: u64,
     counts: Counts,
     last_exchange: Option<Request<()>>,
+    log: Entries,
 }
 
-/// `None` is past what the clock can express.
-type Expiry = Option<Instant>;
-
 impl State {
-    fn new() -> Self {
+    pub(super) fn new(now: Instant) -> Self {
+        let mut pairs = Pairs::default();
+        let first = pairs.accept(generate_credentials());
         Self {
-            credentials: generate_credentials(),
+            made: now,
+            pairs,
+            first,
+            tokens: Tokens::default(),
+            scripts: Scripts::default(),
+            faults: Faults::default(),
             lifetime: DEFAULT_LIFETIME,
             latency: Duration::ZERO,
-            live: HashMap::new(),
-            latest: None,
-            fault: None,
-            next_faults: VecDeque::new(),
             reject_every: 0,
             rejectable: 0,
             counts: Counts::default(),
             last_exchange: None,
+            log: Entries::default(),
         }
     }
 
-    // What the handle switches and reads.
+    // What the handles switch and read.
 
     pub(super) fn credentials(&self) -> Credentials {
-        self.credentials.clone()
+        self.pairs.get(self.first).credentials.clone()
     }
 
-    pub(super) fn rotate_credentials(&mut self) -> Credentials {
-        self.credentials = generate_credentials();
-        self.credentials()
-    }
-
-    pub(super) fn set_lifetime(&mut self, lifetime: Duration) {
-        self.lifetime = lifetime;
-    }
-
-    pub(super) fn set_latency(&mut self, latency: Duration) {
-        self.latency = latency;
+    pub(super) fn rotate_credentials(&mut self) {
+        self.pairs.get_mut(self.first).standing = PairStanding::Revoked;
+        self.first = self.pairs.accept(generate_credentials());
     }
 
     pub(super) fn revoke_tokens(&mut self) {
-        self.live.clear();
+        self.tokens.revoke_all();
     }
 
-    pub(super) fn fail_exchanges(&mut self, fault: Fault) {
-        self.fault = Some(fault);
-    }
-
-    pub(super) fn fail_next_exchanges(&mut self, n: u32, fault: Fault) {
-        self.next_faults.push_back((n, fault));
+    pub(super) fn revoke_tokens_of(&mut self, pair: PairId) {
+        self.tokens.revoke_those_of(pair);
     }
 
     pub(super) fn heal(&mut self) {
-        self.fault = None;
-        self.next_faults.clear();
+        self.faults.end();
+        for pair in self.pairs.iter_mut() {
+            pair.faults.end();
+        }
+    }
+
+    pub(super) fn start_script(&mut self, subject: Subject, steps: VecDeque<Step>) -> ScriptId {
+        self.scripts.start(subject, steps)
+    }
+
+    pub(super) fn take_script(&mut self, id: ScriptId) -> Option<Ending> {
+        self.scripts.take(id)
     }
 
     pub(super) fn reject_every_nth_request(&mut self, n: u32) {
@@ -130,100 +107,187 @@ impl State {
         self.last_exchange.clone()
     }
 
-    // What the service asks and reports.
+    pub(super) fn log(&self) -> Log {
+        self.log.show(|pair| self.name(pair), &self.secrets())
+    }
+
+    // What the services ask and report.
 
     pub(super) fn note_exchange(&mut self, head: Request<()>) {
-        increment(&mut self.counts.exchanges);
+        self.count(None, |counts| &mut counts.exchanges);
         self.last_exchange = Some(head);
     }
 
-    pub(super) fn latency(&self) -> Duration {
-        self.latency
-    }
-
-    /// The fault of this exchange, taken off the queue.
-    pub(super) fn next_fault(&mut self) -> Option<Fault> {
-        while let Some((left, fault)) = self.next_faults.front_mut() {
-            if let Some(less) = left.checked_sub(1) {
-                *left = less;
-                return Some(fault.clone());
+    /// Decides what becomes of an exchange with this id and secret, if it has any,
+    /// and notes it.
+    pub(super) fn exchange(
+        &mut self,
+        seen: Seen,
+        presented: Option<(String, String)>,
+        now: Instant,
+    ) -> Exchanged {
+        let is_malformed = presented.is_none();
+        let pair = presented.and_then(|(id, secret)| self.pairs.find(&id, &secret));
+        if let Some(pair) = pair {
+            let counts = &mut self.pairs.get_mut(pair).counts;
+            counts.increment(|counts| &mut counts.exchanges);
+        }
+        let cue = self.take_cue(pair);
+        let exchanged = match (cue, pair.filter(|pair| self.is_accepted(*pair))) {
+            (Some(Cue::End(script)), _) => {
+                self.note_beyond(script, &seen, pair, now);
+                Exchanged::BeyondScript
             }
-            self.next_faults.pop_front();
+            (Some(Cue::Step(Step::Fault(fault))), _) if !matches!(fault, Fault::SameToken) => {
+                Exchanged::Failed(fault)
+            }
+            (_, None) if is_malformed => Exchanged::Malformed,
+            (_, None) => Exchanged::Refused,
+            (Some(Cue::Step(Step::Fault(_))), Some(pair)) => self.repeat(pair, now),
+            (Some(Cue::Step(Step::Token { lifetime })), Some(pair)) => {
+                self.issue(pair, lifetime, now)
+            }
+            (None, Some(pair)) => self.issue(pair, self.lifetime_for(pair), now),
+        };
+        self.note(seen, pair, exchanged.to_string(), now);
+        exchanged
+    }
+
+    fn note_beyond(&mut self, script: ScriptId, seen: &Seen, pair: Option<PairId>, now: Instant) {
+        let exchange = seen.by(pair.map(|pair| self.name(pair)), &self.secrets());
+        let at = self.age(now).as_secs_f64();
+        let text = format!("{exchange}, {at:.3} s after the start");
+        self.scripts.note_beyond(script, text);
+    }
+
+    /// Whether a request with this token is let in.
+    pub(super) fn judge(&self, token: Option<&str>, now: Instant) -> Admission {
+        let known = token.and_then(|token| self.tokens.look_up(token, now));
+        let verdict = match (token, known) {
+            (None, _) => Verdict::NoToken,
+            (Some(_), None) => Verdict::UnknownToken,
+            (_, Some((_, Standing::Expired))) => Verdict::Expired,
+            (_, Some((_, Standing::Revoked))) => Verdict::Revoked,
+            (_, Some((_, Standing::Live))) => {
+                let rejectable = self.rejectable.saturating_add(1);
+                match rejectable.checked_rem(self.reject_every.into()) {
+                    Some(0) => Verdict::RejectedAnyway,
+                    _ => Verdict::LetIn,
+                }
+            }
+        };
+        Admission {
+            pair: known.map(|(pair, _)| pair),
+            verdict,
         }
-        self.fault.clone()
     }
 
-    pub(super) fn accepts(&self, client_id: &str, client_secret: &str) -> bool {
-        client_id == self.credentials.client_id()
-            && client_secret == self.credentials.expose_secret()
-    }
-
-    /// A new token and its lifetime.
-    pub(super) fn issue(&mut self, now: Instant) -> (String, Duration) {
-        let value = random_text(TOKEN_LENGTH);
-        let expiry = now.checked_add(self.lifetime);
-        self.live.insert(value.clone(), expiry);
-        self.latest = Some((value.clone(), expiry));
-        increment(&mut self.counts.issued);
-        (value, self.lifetime)
-    }
-
-    /// The latest token and what is left of its lifetime.
-    pub(super) fn repeat(&self, now: Instant) -> Option<(String, Duration)> {
-        let (value, expiry) = self.latest.clone()?;
-        let left = expiry.map_or(Duration::MAX, |at| at.saturating_duration_since(now));
-        Some((value, left))
-    }
-
-    pub(super) fn note_request(&mut self) {
-        increment(&mut self.counts.requests);
-    }
-
-    /// Whether the API lets a request with this token in.
-    pub(super) fn admits(&mut self, token: Option<&str>, now: Instant) -> bool {
-        let expiry = token.and_then(|token| self.live.get(token));
-        let live = expiry.is_some_and(|expiry| expiry.is_none_or(|at| now < at));
-        let admitted = live && !self.rejects_this_one();
-        if !admitted {
-            increment(&mut self.counts.unauthorized);
+    /// Notes a request that was [judged](Self::judge).
+    pub(super) fn note_request(&mut self, seen: Seen, admission: Admission, now: Instant) {
+        let Admission { pair, verdict } = admission;
+        self.count(pair, |counts| &mut counts.requests);
+        if matches!(verdict, Verdict::LetIn | Verdict::RejectedAnyway) {
+            self.rejectable = self.rejectable.saturating_add(1);
         }
-        admitted
+        if verdict != Verdict::LetIn {
+            self.count(pair, |counts| &mut counts.unauthorized);
+        }
+        self.note(seen, pair, verdict.to_string(), now);
     }
 
-    fn rejects_this_one(&mut self) -> bool {
-        increment(&mut self.rejectable);
-        self.rejectable.checked_rem(self.reject_every.into()) == Some(0)
+    /// Notes a request to a route that there is none of.
+    pub(super) fn note_stray(&mut self, seen: Seen, now: Instant) {
+        self.count(None, |counts| &mut counts.requests);
+        self.note(seen, None, "404, there is no such route".to_owned(), now);
+    }
+
+    /// What was prepared for an exchange of this pair: the pair's own comes first.
+    fn take_cue(&mut self, pair: Option<PairId>) -> Option<Cue> {
+        let fault = |fault: Option<Fault>| fault.map(|fault| Cue::Step(Step::Fault(fault)));
+        let own = pair.and_then(|pair| {
+            let script = self.scripts.take_cue(Subject::Pair(pair));
+            script.or_else(|| fault(self.pairs.get_mut(pair).faults.take_next()))
+        });
+        own.or_else(|| self.scripts.take_cue(Subject::All))
+            .or_else(|| fault(self.faults.take_next()))
+    }
+
+    fn issue(&mut self, pair: PairId, lifetime: Duration, now: Instant) -> Exchanged {
+        let (value, expiry) = self.tokens.issue(pair, lifetime, now);
+        self.count(Some(pair), |counts| &mut counts.issued);
+        self.pairs.get_mut(pair).latest = Some(Latest {
+            value: value.clone(),
+            expiry,
+        });
+        Exchanged::Issued { value, lifetime }
+    }
+
+    fn repeat(&mut self, pair: PairId, now: Instant) -> Exchanged {
+        let Some(latest) = &self.pairs.get(pair).latest else {
+            return self.issue(pair, self.lifetime_for(pair), now);
+        };
+        let left = |expiry: Instant| expiry.saturating_duration_since(now);
+        Exchanged::Repeated {
+            value: latest.value.clone(),
+            left: latest.expiry.map_or(Duration::MAX, left),
+        }
+    }
+
+    fn count(&mut self, pair: Option<PairId>, count: Count) {
+        self.counts.increment(count);
+        if let Some(pair) = pair {
+            self.pairs.get_mut(pair).counts.increment(count);
+        }
+    }
+
+    fn note(&mut self, seen: Seen, pair: Option<PairId>, outcome: String, now: Instant) {
+        let at = self.age(now);
+        self.log.push(Entry {
+            at,
+            seen,
+            pair,
+            outcome,
+        });
+    }
+
+    fn lifetime_for(&self, pair: PairId) -> Duration {
+        self.pairs.get(pair).lifetime.unwrap_or(self.lifetime)
+    }
+
+    fn is_accepted(&self, pair: PairId) -> bool {
+        self.pairs.get(pair).standing == PairStanding::Accepted
+    }
+
+    fn name(&self, pair: PairId) -> &str {
+        self.pairs.get(pair).credentials.client_id()
+    }
+
+    fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.made)
+    }
+
+    /// Those that may stand in what a caller sent.
+    fn secrets(&self) -> Secrets<'_> {
+        let secrets = self
+            .pairs
+            .iter()
+            .map(|pair| pair.credentials.expose_secret());
+        let latest = self.pairs.iter().filter_map(|pair| pair.latest.as_ref());
+        Secrets::none()
+            .and(secrets)
+            .and(latest.map(|latest| latest.value.as_str()))
     }
 }
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("State")
-            .field("credentials", &self.credentials)
-            .field("fault", &self.fault)
+            .field("credentials", &self.credentials())
+            .field("faults", &self.faults)
             .field("counts", &self.counts)
             .finish_non_exhaustive()
     }
 }
 
-fn generate_credentials() -> Credentials {
-    Credentials::new(
-        format!("sandbox_{}", random_text(16)),
-        random_text(SECRET_LENGTH),
-    )
-}
-
-fn random_text(length: usize) -> String {
-    repeat_with(fastrand::alphanumeric).take(length).collect()
-}
-
-fn increment(count: &mut u64) {
-    *count = count.saturating_add(1);
-}
-
 /// What Fiskil calls typical.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(900);
-
-/// About as long as the real ones.
-const TOKEN_LENGTH: usize = 350;
-const SECRET_LENGTH: usize = 48;

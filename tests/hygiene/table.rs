@@ -117,11 +117,19 @@ pub(crate) const PRINTED: &[Printer] = &[
     ),
     prints!(retry::Delay, delay()),
     prints!(sandbox::Counts, SANDBOX.counts()),
-    prints!(sandbox::Fault, Fault::Body(TOKEN.into())),
+    prints!(sandbox::Fault, body()),
+    prints!(sandbox::Guarded<_>, SANDBOX.guard(service_fn(api))),
+    prints!(sandbox::GuardedBody<_>, guarded().into_body()),
+    prints!(
+        sandbox::GuardedFuture<_>,
+        SANDBOX.guard(service_fn(api)).call(Request::new(()))
+    ),
     prints!(
         sandbox::HttpsSandbox,
         RUNTIME.block_on(SANDBOX.serve_https()).unwrap()
     ),
+    prints!(sandbox::Log, SANDBOX.log()),
+    prints!(sandbox::Pair, SANDBOX.add_pair()),
     prints!(sandbox::Sandbox, SANDBOX.clone()),
     prints!(sandbox::SandboxBody, exchange(&SANDBOX).into_body()),
     prints!(sandbox::SandboxClient<_>, {
@@ -129,6 +137,8 @@ pub(crate) const PRINTED: &[Printer] = &[
         server.client::<Full<Bytes>>()
     }),
     prints!(sandbox::SandboxService, SANDBOX.service()),
+    prints!(sandbox::Script, SANDBOX.script([body()])),
+    prints!(sandbox::Step, body().into()),
 ];
 
 /// The secrets that those values have.
@@ -157,6 +167,23 @@ fn exchange(sandbox: &Sandbox) -> Response<fiskil_auth::sandbox::SandboxBody> {
         .header("authorization", format!("Bearer {TOKEN}"))
         .body(Full::<Bytes>::from(format!("{secret} {SECRET}")));
     let answer = sandbox.service().oneshot(request.unwrap());
+    RUNTIME.block_on(answer).unwrap()
+}
+
+/// A body with a token in it.
+fn body() -> Fault {
+    Fault::Body(TOKEN.into())
+}
+
+type Refusal = Response<fiskil_auth::sandbox::GuardedBody<Full<Bytes>>>;
+
+/// The answer to a token that the sandbox does not know.
+fn guarded() -> Refusal {
+    let request = Request::get("/");
+    let request = request.header("authorization", format!("Bearer {TOKEN}"));
+    let answer = SANDBOX
+        .guard(service_fn(api))
+        .oneshot(request.body(()).unwrap());
     RUNTIME.block_on(answer).unwrap()
 }
 

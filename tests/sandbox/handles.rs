@@ -3,7 +3,10 @@
 use std::fmt::Debug;
 
 use bytes::Bytes;
-use fiskil_auth::sandbox::{Fault, HttpsSandbox, Sandbox, SandboxBody, SandboxService};
+use fiskil_auth::sandbox::{
+    Fault, Guarded, GuardedBody, HttpsSandbox, Log, Pair, Sandbox, SandboxBody, SandboxService,
+    Script, Step,
+};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt};
@@ -50,8 +53,13 @@ async fn debug_output_shows_neither_secrets_nor_tokens() {
     let answer = call(&sandbox, exchange(&sandbox.credentials())).await;
     let verbatim = Fault::Answer(Response::new(Bytes::from("sesame")));
 
-    let shown: [&dyn Debug; 7] = [
+    let script = sandbox.script([Fault::Body(Bytes::from("sesame"))]);
+    let shown: [&dyn Debug; 11] = [
         &sandbox,
+        &sandbox.add_pair(),
+        &script,
+        &sandbox.log(),
+        &sandbox.guard("routes"),
         &sandbox.service(),
         &https,
         &answer,
@@ -100,6 +108,12 @@ fn handles_services_and_bodies_are_send_and_sync() {
     cloned::<Sandbox>();
     cloned::<SandboxService>();
     cloned::<Fault>();
+    cloned::<Guarded<()>>();
+    cloned::<Log>();
+    cloned::<Pair>();
+    cloned::<Step>();
+    shared::<GuardedBody<()>>();
+    shared::<Script>();
     shared::<HttpsSandbox>();
     shared::<SandboxBody>();
 }

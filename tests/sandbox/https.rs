@@ -1,10 +1,11 @@
 //! The sandbox over HTTPS on loopback.
 
+use axum::{Router, routing::get};
 use bytes::Bytes;
 use fiskil_auth::sandbox::{Fault, Sandbox};
 use fiskil_auth::{BoxError, Error, ErrorKind};
 use http::{Request, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use tokio::net::TcpListener;
 use tokio::task::yield_now;
 use tower::{Layer, ServiceExt};
@@ -64,6 +65,35 @@ async fn a_layer_for_other_credentials_asks_with_those() {
     let error: &Error = answer.extensions().get().unwrap();
     assert_eq!(error.status(), Some(StatusCode::UNAUTHORIZED));
     assert_eq!(sandbox.counts().exchanges, 1);
+}
+
+#[tokio::test]
+async fn routes_of_ones_own_are_served_behind_the_tokens_beside_the_endpoint() {
+    let sandbox = Sandbox::new();
+    let echo = async |request: axum::extract::Request| request.into_body();
+    let routes = Router::new().route("/v1/accounts", get(async || "one").post(echo));
+    let https = sandbox.serve_https_with(routes).await.unwrap();
+    let base = https.base_url();
+    let request = |method: &str| {
+        let request = Request::builder().method(method);
+        let request = request.uri(format!("{base}/v1/accounts"));
+        request.body(Full::<Bytes>::from("two")).unwrap()
+    };
+    let refused = https.client().oneshot(request("GET")).await.unwrap();
+    let refused = Answer::read(refused).await;
+    refused.assert_error(StatusCode::UNAUTHORIZED, "unauthorized");
+
+    let api = https.layer().layer(https.client());
+    for (method, expected) in [("GET", "one"), ("POST", "two")] {
+        let answer = api.clone().oneshot(request(method)).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, expected);
+    }
+    let answer = api.oneshot(bare(&base)).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    let counts = sandbox.counts();
+    assert_eq!((counts.exchanges, counts.requests), (1, 4));
 }
 
 #[tokio::test]

@@ -12,5 +12,15 @@ mod api;
 mod caller;
 mod exchange;
 mod faults;
+mod guard;
 mod handles;
 mod https;
+mod log;
+mod pairs;
+mod script;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../support/text.rs"]
+mod text;
+#[path = "../support/grpc.rs"]
+mod wire;
