@@ -17,6 +17,8 @@ mod chart;
 mod stacks;
 #[path = "support/mod.rs"]
 mod support;
+#[path = "support/svg.rs"]
+mod svg;
 
 use http::{Request, Uri};
 use stacks::{Bare, Commonplace, NAMES, call, fresh, yardstick};
@@ -101,7 +103,7 @@ fn main() {
         ));
     }
     if let Some(path) = std::env::args().skip_while(|arg| arg != "--svg").nth(1) {
-        std::fs::write(&path, chart::draw(&chart)).unwrap();
+        std::fs::write(&path, chart::draw(&chart).unwrap()).unwrap();
         println!("\ndrawn: {path}");
     }
 }

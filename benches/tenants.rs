@@ -79,6 +79,7 @@ async fn rest(tenants: usize, endpoint: &Endpoint, idle: Duration) {
     let exchanges = endpoint.service();
     // The shared TLS set-up is there before.
     all_get_a_token(&[tenant(tenants, exchanges.clone())]).await;
+    endpoint.most.store(0, Ordering::SeqCst);
     let region = Region::new(ALLOCATOR);
     let layers: Vec<_> = (0..tenants).map(|n| tenant(n, exchanges.clone())).collect();
     all_get_a_token(&layers).await;

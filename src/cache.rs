@@ -65,6 +65,30 @@ use crate::{BoxError, Error, ProvideCredentials, Token, TokenRequest};
 ///
 /// All futures must run within a tokio runtime that has timers; without one
 /// they fail with [`ErrorKind::Runtime`](crate::ErrorKind::Runtime).
+///
+/// ```
+/// # use fiskil_auth::{FiskilAuthLayer, TokenClient, sandbox::Sandbox};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), fiskil_auth::Error> {
+/// # let sandbox = Sandbox::new();
+/// # let tokens = TokenClient::new(sandbox.service());
+/// # let layer = FiskilAuthLayer::with_token_service(sandbox.credentials(), tokens);
+/// let tokens = layer.tokens();
+///
+/// // A client that is none of the layer's, such as a websocket:
+/// let token = tokens.token().await?;
+/// let request = http::Request::get("wss://api.fiskil.com/v1/events")
+///     .header("authorization", token.header_value());
+/// # drop(request);
+/// // … and it was answered with 401: the next token is another one.
+/// tokens.report_rejected(&token);
+/// # tokens.token().await?;
+///
+/// let status = tokens.status();
+/// assert_eq!((status.fetches, status.rejections), (2, 1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TokenCache {
     shared: Arc<Shared>,
@@ -111,6 +135,14 @@ impl TokenCache {
 
     /// Renews the token now, or joins the renewal under way, and returns the
     /// new one. The token in use stays in use meanwhile, and if this fails.
+    ///
+    /// ```
+    /// # async fn rotated(tokens: fiskil_auth::TokenCache) -> Result<(), fiskil_auth::Error> {
+    /// // The vault has another pair: don't wait until the token is renewed anyway.
+    /// tokens.refresh().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

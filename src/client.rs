@@ -70,7 +70,15 @@ impl<C> TokenClient<C> {
     }
 
     /// Sends to another endpoint. The URI is used as it is, so its path must be
-    /// whole: `https://proxy.example/fiskil/v1/token`.
+    /// whole:
+    ///
+    /// ```
+    /// # use fiskil_auth::TokenClient;
+    /// # fn set_up<C>(http: C) -> Result<TokenClient<C>, fiskil_auth::Error> {
+    /// TokenClient::new(http).endpoint("https://proxy.example/fiskil/v1/token")
+    /// # }
+    /// # assert!(set_up(()).is_ok());
+    /// ```
     ///
     /// # Errors
     ///

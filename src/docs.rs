@@ -12,9 +12,23 @@ pub mod promises {}
 #[doc = include_str!("docs/requests.md")]
 pub mod requests {}
 
-#[cfg(feature = "retry")]
+#[cfg(feature = "https")]
 #[doc = include_str!("docs/reqwest.md")]
 pub mod reqwest {}
+
+#[cfg(feature = "https")]
+#[doc = include_str!("docs/proxies.md")]
+pub mod proxies {}
+
+#[doc = include_str!("docs/secrets.md")]
+pub mod secrets {}
+
+#[cfg(feature = "https")]
+#[doc = include_str!("docs/tenants.md")]
+pub mod tenants {}
+
+#[doc = include_str!("docs/deploying.md")]
+pub mod deploying {}
 
 #[doc = include_str!("docs/watching.md")]
 pub mod watching {}

@@ -48,6 +48,25 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// An error of your own token service or credentials provider is transient,
 /// unless it is or wraps an `Error`, whose verdict then stands.
+///
+/// A response that has one is not Fiskil's:
+///
+/// ```
+/// use fiskil_auth::Error;
+/// use http::Response;
+///
+/// fn log<B>(response: &Response<B>) {
+///     match response.extensions().get::<Error>() {
+///         None => println!("Fiskil answered {}", response.status()),
+///         Some(error) => println!(
+///             "no token: {error}; for support: {:?}; again in {:?}",
+///             error.error_id(),
+///             error.retry_after(),
+///         ),
+///     }
+/// }
+/// # log(&Response::new(()));
+/// ```
 #[derive(Clone)]
 pub struct Error {
     inner: Arc<Inner>,

@@ -66,7 +66,22 @@
 //!
 #![cfg_attr(
     any(doc, doctest),
-    doc = "[Which order?](docs::order) · [When it fails](docs::failure) · [Watching it](docs::watching) · [What you can rely on](docs::promises)"
+    doc = "| to set it up | |",
+    doc = "|---|---|",
+    doc = "| [Which order?](docs::order) | among other layers, and on a server |",
+    doc = "| [Secrets](docs::secrets) | from the environment, files, Vault, AWS Secrets Manager |",
+    doc = "| [reqwest](docs::reqwest) | as middleware, or as a tower stack |",
+    doc = "| [Proxies and corporate networks](docs::proxies) | `HTTPS_PROXY`, a private CA |",
+    doc = "| [Tenants](docs::tenants) | many clients of Fiskil in one program |",
+    doc = "| [A fleet](docs::fleet) | one token for many processes |",
+    doc = "",
+    doc = "| to run it | |",
+    doc = "|---|---|",
+    doc = "| [Deploying](docs::deploying) | start, probes, alerts, the end, rotation day |",
+    doc = "| [Watching it](docs::watching) | events, metrics |",
+    doc = "| [When it fails](docs::failure) | what requests are answered, and what to do |",
+    doc = "| [How often is the token endpoint asked?](docs::requests) | the bound for each cause |",
+    doc = "| [What you can rely on](docs::promises) | fourteen promises |"
 )]
 //!
 //! # Runtime

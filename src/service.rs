@@ -19,6 +19,37 @@ use crate::scope::{Pass, Scope};
 ///
 /// Made by [`FiskilAuthLayer`](crate::FiskilAuthLayer). Its error is that of
 /// `S`: a request that can't be given a token is answered by a response.
+///
+/// Its name is for a field; where it has many layers more, box it:
+///
+/// ```
+/// # use bytes::Bytes;
+/// # use http_body_util::Full;
+/// use fiskil_auth::{BoxError, FiskilAuth, FiskilAuthLayer, ResponseBody, error_for_auth};
+/// use http::{Request, Response};
+/// use tower::util::BoxCloneSyncService;
+/// use tower::{Layer, Service, ServiceBuilder};
+///
+/// struct Named<C> {
+///     api: FiskilAuth<C>,
+/// }
+///
+/// type Body = Full<Bytes>;
+/// struct Boxed {
+///     api: BoxCloneSyncService<Request<Body>, Response<ResponseBody<Body>>, BoxError>,
+/// }
+///
+/// fn set_up<C>(auth: FiskilAuthLayer, client: C) -> (Named<C>, Boxed)
+/// where
+///     C: Service<Request<Body>, Response = Response<Body>> + Clone + Send + Sync + 'static,
+///     C::Error: std::error::Error + Send + Sync,
+///     C::Future: Send,
+/// {
+///     let api = ServiceBuilder::new().map_result(error_for_auth).layer(auth.clone());
+///     let boxed = Boxed { api: BoxCloneSyncService::new(api.service(client.clone())) };
+///     (Named { api: auth.layer(client) }, boxed)
+/// }
+/// ```
 pub struct FiskilAuth<S> {
     inner: S,
     auth: Arc<Auth>,

@@ -16,6 +16,18 @@ use crate::{Credentials, Error, ErrorKind};
 /// long it lives.
 ///
 /// `Debug` shows the lifetime only.
+///
+/// ```
+/// use std::time::Duration;
+/// use fiskil_auth::Token;
+///
+/// let token = Token::new("yMWEx", Duration::from_secs(900))?;
+/// assert_eq!(token.header_value(), "Bearer yMWEx");
+/// assert!(!format!("{token:?} {:?}", token.header_value()).contains("yMWEx"));
+///
+/// assert!(Token::new("no spaces, please", Duration::from_secs(900)).is_err());
+/// # Ok::<(), fiskil_auth::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Token {
     header: HeaderValue,
@@ -114,6 +126,25 @@ impl fmt::Debug for Token {
 /// The request that a token service answers with a [`Token`].
 ///
 /// `Debug` shows the client id, never the secret or a token.
+///
+/// ```
+/// use std::time::Duration;
+/// use fiskil_auth::{BoxError, Credentials, Token, TokenRequest};
+/// use tower::{ServiceExt, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// // A token service of one's own: here one that has a token for everybody.
+/// let tokens = service_fn(async |request: TokenRequest| {
+///     let of = request.credentials.client_id();
+///     Token::new(format!("token-of-{of}"), Duration::from_secs(900))
+/// });
+///
+/// let request = TokenRequest::new(Credentials::new("id", "secret"));
+/// assert_eq!(tokens.oneshot(request).await?.header_value(), "Bearer token-of-id");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TokenRequest {

@@ -88,7 +88,6 @@ impl Fetcher {
             )
         })?;
         pair.validate()?;
-        Span::current().record("client_id", pair.client_id());
         self.recent.lock().note_pair(&pair);
         Ok(pair)
     }
@@ -99,6 +98,7 @@ impl Fetcher {
         claim: &Claim<Token>,
         clock: &Clock,
     ) -> Outcome<Error> {
+        Span::current().record("client_id", credentials.client_id());
         let request = TokenRequest {
             credentials,
             rejected: claim.rejected.clone(),

@@ -1,6 +1,21 @@
 //! The classes of errors.
 
-/// The class of an [`Error`](crate::Error).
+/// The class of an [`Error`](crate::Error). What to do about each is in the table
+/// [there](crate::Error).
+///
+/// ```
+/// use fiskil_auth::{Error, ErrorKind};
+///
+/// fn hint(error: &Error) -> &'static str {
+///     match error.kind() {
+///         ErrorKind::Credentials | ErrorKind::Refused => "check the key in the Fiskil Console",
+///         ErrorKind::Certificate => "check the trust store",
+///         _ if error.is_transient() => "it passes by itself",
+///         _ => "read the text",
+///     }
+/// }
+/// # assert_eq!(hint(&Error::other("the vault is sealed")), "it passes by itself");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
