@@ -16,7 +16,7 @@ use tower::{Layer, ServiceExt};
 use crate::support::{Api, Tokens, layer, settle};
 use crate::{with_metrics, with_opentelemetry};
 
-/// A layer with five fetches, two of them failed, one rejection, a suspect token that
+/// A layer with five fetches, of which two failed and one goes on, one rejection, a suspect token that
 /// may be used for 880 to 890 s more, and three requests that wait.
 async fn busy() -> FiskilAuthLayer {
     let tokens = Tokens::new();
@@ -54,6 +54,7 @@ fn metric(name: String, kind: &'static str, value: f64) -> (String, (&'static st
 fn expected() -> Metrics {
     [
         ("fiskil_token_fetches_total", ("counter", 5.0)),
+        ("fiskil_token_exchanges_total", ("counter", 4.0)),
         ("fiskil_token_fetch_failures_total", ("counter", 2.0)),
         ("fiskil_token_rejections_total", ("counter", 1.0)),
         ("fiskil_token_expires_in_seconds", ("gauge", 890.0)),

@@ -12,6 +12,9 @@ pub fn observe(tokens: &TokenCache, meter: &Meter) {
             .build();
     };
     counter("fiskil.token.fetches", "{fetch}", |status| status.fetches);
+    counter("fiskil.token.exchanges", "{exchange}", |status| {
+        status.exchanges
+    });
     counter("fiskil.token.fetch.failures", "{failure}", |status| {
         status.failures
     });
