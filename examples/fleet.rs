@@ -1,31 +1,32 @@
 //! Fifty processes of a fleet share one token over a Redis, while tokens are
 //! revoked, processes die, the Redis dies and the token endpoint is down.
 //!
+//! In an empty project:
+//!
+//! cargo add fiskil-auth --features redis,sandbox
+//! cargo add bytes futures-util http http-body-util
+//! cargo add tokio --features macros,rt-multi-thread,time
+//! cargo add tower --features util
+//!
 //! Each process is a layer of its own. The Redis is that at `REDIS_URL`, or a
 //! `redis-server` that is started for it; Fiskil is a sandbox in this process.
-#![allow(clippy::print_stdout, clippy::arithmetic_side_effects)]
 
-#[path = "../tests/support/redis_server.rs"]
-mod redis_server;
-mod support;
-
-use std::process::{Command, Stdio};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fiskil_auth::sandbox::{Fault, Sandbox};
-use fiskil_auth::{FiskilAuth, FiskilAuthLayer, SharedTokens, TokenCache, TokenClient};
+use fiskil_auth::{BoxError, FiskilAuth, FiskilAuthLayer, SharedTokens, TokenCache, TokenClient};
 use futures_util::future::join_all;
 use http::{Request, StatusCode};
 use http_body_util::Full;
-use redis_server::RedisServer;
-use support::{Outcome, check, step};
 use tower::{Layer, ServiceBuilder, ServiceExt};
 
-const PROCESSES: usize = 50;
+const PROCESSES: u64 = 50;
 
 #[tokio::main]
-async fn main() -> Outcome<()> {
+async fn main() -> Result<(), BoxError> {
     println!("\nfiskil-auth, one token for a fleet of {PROCESSES}\n");
     let mut redis = Redis::find()?;
     let sandbox = Sandbox::new();
@@ -72,8 +73,8 @@ async fn main() -> Outcome<()> {
         .processes
         .iter()
         .map(|process| process.tokens.refresh());
-    let failed = join_all(tokens).await.iter().filter(|o| o.is_err()).count();
-    check(failed == PROCESSES, "all are told of it")?;
+    let outcomes = join_all(tokens).await;
+    check(outcomes.iter().all(Result::is_err), "all are told of it")?;
     fleet.check_exchanges(5)?;
     let answers = fleet.requests().await;
     let is_ok = answers.iter().all(|status| *status == StatusCode::OK);
@@ -90,13 +91,13 @@ async fn main() -> Outcome<()> {
         server.stop();
         tokio::time::sleep(Duration::from_secs(2)).await;
         fleet.all_refresh().await?;
-        fleet.check_exchanges(5 + u64::try_from(PROCESSES)?)?;
+        fleet.check_exchanges(5 + PROCESSES)?;
         println!("  each process made its own: that is what a fleet costs without sharing");
 
         step(6, "It is started again, empty");
-        server.start_again();
+        server.start_again()?;
         fleet.all_refresh().await?;
-        fleet.check_exchanges(6 + u64::try_from(PROCESSES)?)?;
+        fleet.check_exchanges(6 + PROCESSES)?;
     }
     println!();
     Ok(())
@@ -110,30 +111,69 @@ struct Redis {
 }
 
 impl Redis {
-    fn find() -> Outcome<Self> {
+    fn find() -> Result<Self, BoxError> {
         if let Ok(url) = std::env::var("REDIS_URL") {
             println!("REDIS_URL is set: the fleet shares its token there.\n");
             return Ok(Self { url, server: None });
         }
-        let version = Command::new("redis-server")
-            .arg("--version")
-            .stdout(Stdio::null())
-            .status();
-        if version.is_err() {
-            return Err("REDIS_URL is not set, and there is no redis-server: \
-                 install one (Debian: apt-get install redis-server, macOS: brew install redis), \
-                 or set REDIS_URL to redis://host:port"
-                .into());
-        }
-        let server = RedisServer::start();
-        println!(
-            "REDIS_URL is not set: a redis-server was started at {}.\n",
-            server.url()
-        );
+        let server = RedisServer::start()?;
+        let url = format!("redis://127.0.0.1:{}", server.port);
+        println!("REDIS_URL is not set: a redis-server was started at {url}.\n");
         Ok(Self {
-            url: server.url(),
+            url,
             server: Some(server),
         })
+    }
+}
+
+/// A `redis-server` on a free port, which ends with this.
+struct RedisServer {
+    port: u16,
+    process: Child,
+}
+
+impl RedisServer {
+    fn start() -> Result<Self, BoxError> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let process = Self::spawn(port)?;
+        Ok(Self { port, process })
+    }
+
+    fn start_again(&mut self) -> Result<(), BoxError> {
+        self.process = Self::spawn(self.port)?;
+        Ok(())
+    }
+
+    fn spawn(port: u16) -> Result<Child, BoxError> {
+        let process = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--save", ""])
+            .stdout(Stdio::null())
+            .spawn();
+        let process = process.map_err(|_| {
+            "REDIS_URL is not set, and there is no redis-server: \
+             install one (Debian: apt-get install redis-server, macOS: brew install redis), \
+             or set REDIS_URL to redis://host:port"
+        })?;
+        let from = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if from.elapsed() > Duration::from_secs(10) {
+                return Err("the redis-server does not answer".into());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(process)
+    }
+
+    fn stop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -148,10 +188,10 @@ struct Process {
 }
 
 impl Fleet {
-    fn new(sandbox: &Sandbox, url: &str) -> Outcome<Self> {
+    fn new(sandbox: &Sandbox, url: &str) -> Result<Self, BoxError> {
         // One that no other run of this example uses.
         let namespace = format!("fiskil-auth-example-{}", std::process::id());
-        let process = |_| -> Outcome<Process> {
+        let process = |_| -> Result<Process, BoxError> {
             let tokens = ServiceBuilder::new()
                 .layer(SharedTokens::redis(url)?.namespace(namespace.as_str()))
                 .service(TokenClient::new(sandbox.service()));
@@ -163,11 +203,13 @@ impl Fleet {
         };
         Ok(Self {
             sandbox: sandbox.clone(),
-            processes: (0..PROCESSES).map(process).collect::<Outcome<_>>()?,
+            processes: (0..PROCESSES)
+                .map(process)
+                .collect::<Result<_, BoxError>>()?,
         })
     }
 
-    async fn all_get_a_token(&self) -> Outcome<()> {
+    async fn all_get_a_token(&self) -> Result<(), BoxError> {
         let all = self.processes.iter().map(|process| process.tokens.token());
         for token in join_all(all).await {
             token?;
@@ -175,7 +217,7 @@ impl Fleet {
         Ok(())
     }
 
-    async fn all_refresh(&self) -> Outcome<()> {
+    async fn all_refresh(&self) -> Result<(), BoxError> {
         let all = self
             .processes
             .iter()
@@ -201,9 +243,22 @@ impl Fleet {
         join_all(all).await
     }
 
-    fn check_exchanges(&self, expected: u64) -> Outcome<()> {
+    fn check_exchanges(&self, expected: u64) -> Result<(), BoxError> {
         let exchanges = self.sandbox.counts().exchanges;
         let what = format!("{exchanges} exchanges so far, by all of them");
         check(exchanges == expected, &what)
     }
+}
+
+/// Says what happened, or fails if it did not.
+fn check(happened: bool, what: &str) -> Result<(), BoxError> {
+    if !happened {
+        return Err(format!("this did not happen: {what}").into());
+    }
+    println!("  ✓ {what}");
+    Ok(())
+}
+
+fn step(number: u32, text: &str) {
+    println!("\n {number}. {text}");
 }

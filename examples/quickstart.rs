@@ -1,170 +1,135 @@
-//! A hundred requests at once, an expiry, and a revoked token.
+//! A hundred requests at once, an expiry and a revoked token: what the layer does by
+//! itself.
 //!
-//! With `FISKIL_CLIENT_ID` and `FISKIL_CLIENT_SECRET` set it talks to Fiskil,
-//! otherwise to a sandbox over HTTPS on loopback. Exits with an error if
-//! anything did not happen as it says.
-#![allow(clippy::print_stdout)]
+//! In an empty project:
+//!
+//! cargo add fiskil-auth --features sandbox
+//! cargo add bytes futures-util http http-body-util
+//! cargo add hyper --features client,http1
+//! cargo add hyper-rustls rustls rustls-platform-verifier
+//! cargo add hyper-util --features client-legacy,http1,tokio
+//! cargo add tokio --features macros,rt-multi-thread,time
+//! cargo add tower --features util
+//!
+//! With `FISKIL_CLIENT_ID` and `FISKIL_CLIENT_SECRET` set (and `FISKIL_BASE_URL`, if you
+//! like) it talks to Fiskil, otherwise to a sandbox over HTTPS on loopback, which shows
+//! more: Fiskil's tokens neither expire in seconds nor are revoked on demand.
 
-mod support;
-
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fiskil_auth::sandbox::Sandbox;
-use fiskil_auth::{FiskilAuth, TokenCache};
-use futures_util::FutureExt;
+use fiskil_auth::{BoxError, FiskilAuthLayer, ResponseBody, TokenCache, error_for_auth};
 use futures_util::future::try_join_all;
-use http::{Request, StatusCode};
-use http_body_util::Full;
-use support::{Fiskil, HttpsClient, Outcome, check, step};
+use http::{Request, Response, StatusCode};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use rustls::ClientConfig;
+use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::time::interval;
+use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt};
+
+const FISKIL: &str = "https://api.fiskil.com";
+
+type HttpsClient = BoxCloneSyncService<Request<Empty<Bytes>>, Response<Incoming>, BoxError>;
 
 /// An HTTPS client with the token on every request, and where it sends them.
 struct Api {
-    client: FiskilAuth<HttpsClient<Full<Bytes>>>,
+    client: BoxCloneSyncService<Request<Empty<Bytes>>, Response<ResponseBody<Incoming>>, BoxError>,
     base: String,
     tokens: TokenCache,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    println!("\nfiskil-auth quickstart");
-    let outcome = run().await;
-    match outcome {
-        Ok(()) => {
-            println!("\nAll of it happened.\n");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            println!("  ✗ {error}");
-            let causes = std::iter::successors(error.source(), |&cause| cause.source());
-            causes.for_each(|cause| println!("    because: {cause}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn run() -> Outcome<()> {
-    let fiskil = Fiskil::from_env().await?;
-    let layer = fiskil.layer(fiskil.credentials()?)?;
-    let api = Api {
-        tokens: layer.tokens(),
-        client: ServiceBuilder::new()
-            .layer(layer)
-            .service(fiskil.https_client()?),
-        base: fiskil.base_url(),
-    };
-    match fiskil.sandbox() {
-        None => with_fiskil(&api).await,
-        Some(sandbox) => with_sandbox(&api, sandbox).await,
-    }
-}
-
-/// The real one's tokens neither expire in seconds nor are revoked on demand.
-async fn with_fiskil(api: &Api) -> Outcome<()> {
-    step(1, "100 requests at once, and no token yet");
-    burst(api).await?;
-
-    step(2, "the token is renewed while requests go on");
-    api.tokens.refresh().await?;
-    check(
-        api.get().await? == StatusCode::OK,
-        "the next request succeeds",
-    )?;
-    check(api.tokens.status().generation == 2, "with the second token")?;
-
-    step(3, "the token is given up");
-    api.tokens.invalidate(&api.tokens.token().await?);
-    check(
-        api.get().await? == StatusCode::OK,
-        "the next request succeeds",
-    )?;
-    check(api.tokens.status().generation == 3, "with the third token")
-}
-
-async fn with_sandbox(api: &Api, sandbox: &Sandbox) -> Outcome<()> {
-    sandbox.set_lifetime(Duration::from_secs(8));
-    sandbox.set_latency(Duration::from_millis(50));
-
-    step(1, "100 requests at once, and no token yet");
-    burst(api).await?;
-    check(
-        sandbox.counts().exchanges == 1,
-        "Fiskil saw one token exchange",
-    )?;
-
-    step(
-        2,
-        "requests go on past the token's expiry: it lives for 8 s",
-    );
-    let (requests, waits) = steady(api, Duration::from_secs(9)).await?;
-    println!("  {requests} × 200 OK");
-    check(
-        sandbox.counts().exchanges == 2,
-        "Fiskil saw one more token exchange",
-    )?;
-    check(waits == 0, "no request had to wait for it")?;
-
-    step(3, "Fiskil revokes the token");
-    sandbox.revoke_tokens();
-    let revoked = api.get().await?;
-    check(
-        revoked == StatusCode::UNAUTHORIZED,
-        "the next request sees Fiskil's own 401",
-    )?;
-    check(
-        api.get().await? == StatusCode::OK,
-        "the one after that succeeds, with a new token",
-    )?;
-    check(
-        sandbox.counts().exchanges == 3,
-        "Fiskil saw one more token exchange",
-    )
-}
-
 impl Api {
-    async fn get(&self) -> Outcome<StatusCode> {
-        let request = Request::get(format!("{}/v1/end-users", self.base)).body(Full::default())?;
-        let response = self.client.clone().oneshot(request).await?;
-        // A request that can't be given a token is answered by a response.
-        match response.extensions().get::<fiskil_auth::Error>() {
-            Some(error) => Err(error.clone().into()),
-            None => Ok(response.status()),
+    fn new(layer: FiskilAuthLayer, client: HttpsClient, base: String) -> Self {
+        let tokens = layer.tokens();
+        let client = ServiceBuilder::new()
+            .map_result(error_for_auth)
+            .layer(layer)
+            .service(client);
+        Self {
+            client: BoxCloneSyncService::new(client),
+            base,
+            tokens,
         }
+    }
+
+    async fn get(&self) -> Result<StatusCode, BoxError> {
+        let request = Request::get(format!("{}/v1/end-users", self.base)).body(Empty::new())?;
+        Ok(self.client.clone().oneshot(request).await?.status())
     }
 }
 
-/// A hundred requests at once.
-async fn burst(api: &Api) -> Outcome<()> {
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    if std::env::var_os("FISKIL_CLIENT_ID").is_some() {
+        let base = std::env::var("FISKIL_BASE_URL").unwrap_or(FISKIL.to_owned());
+        let api = Api::new(FiskilAuthLayer::from_env()?, https_client()?, base);
+        return burst(&api).await;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.set_lifetime(Duration::from_secs(8));
+    let server = sandbox.serve_https().await?;
+    let client = BoxCloneSyncService::new(server.client());
+    let api = Api::new(server.layer(), client, server.base_url());
+    burst(&api).await?;
+    expiry(&api, &sandbox).await?;
+    revocation(&api, &sandbox).await
+}
+
+async fn burst(api: &Api) -> Result<(), BoxError> {
+    println!("1. A hundred requests at once, and no token yet");
     let from = Instant::now();
     let statuses = try_join_all((0..100).map(|_| api.get())).await?;
-    println!("  100 answers after {} ms", from.elapsed().as_millis());
-    check(
-        statuses.iter().all(|status| *status == StatusCode::OK),
-        "all are 200 OK",
-    )?;
-    check(
-        api.tokens.status().fetches == 1,
-        "one token exchange served them all",
-    )
+    println!("   100 answers after {} ms", from.elapsed().as_millis());
+    assert!(statuses.iter().all(|status| *status == StatusCode::OK));
+
+    let fetches = api.tokens.status().fetches;
+    println!("   {fetches} token exchange served them all");
+    assert_eq!(fetches, 1);
+    Ok(())
 }
 
-/// Sends a request every 20 ms, and returns how many there were and how many had to
-/// wait for a token.
-async fn steady(api: &Api, span: Duration) -> Outcome<(u32, u32)> {
-    let (mut requests, mut waits) = (0_u32, 0_u32);
-    let mut ticks = tokio::time::interval(Duration::from_millis(20));
-    let from = Instant::now();
-    while from.elapsed() < span {
-        ticks.tick().await;
-        let waits_now = api.tokens.token().now_or_never().is_none();
-        waits = waits.saturating_add(u32::from(waits_now));
-        let status = api.get().await?;
-        if status != StatusCode::OK {
-            return Err(format!("request {requests} was answered {status}").into());
-        }
-        requests = requests.saturating_add(1);
+async fn expiry(api: &Api, sandbox: &Sandbox) -> Result<(), BoxError> {
+    println!("2. Requests go on past the token's expiry: it lives for 8 s");
+    let mut pace = interval(Duration::from_millis(20));
+    let (from, mut slowest) = (Instant::now(), Duration::ZERO);
+    while from.elapsed() < Duration::from_secs(9) {
+        pace.tick().await;
+        let sent = Instant::now();
+        assert_eq!(api.get().await?, StatusCode::OK);
+        slowest = slowest.max(sent.elapsed());
     }
-    Ok((requests, waits))
+    println!("   each was answered 200, the slowest after {slowest:?}");
+    println!("   {} exchanges so far", sandbox.counts().exchanges);
+    assert_eq!(sandbox.counts().exchanges, 2);
+    Ok(())
+}
+
+async fn revocation(api: &Api, sandbox: &Sandbox) -> Result<(), BoxError> {
+    println!("3. Fiskil revokes the token");
+    sandbox.revoke_tokens();
+    let (first, second) = (api.get().await?, api.get().await?);
+    println!("   the next request is answered {first}, the one after that {second}");
+    println!("   {} exchanges so far", sandbox.counts().exchanges);
+    assert_eq!((first, second), (StatusCode::UNAUTHORIZED, StatusCode::OK));
+    assert_eq!(sandbox.counts().exchanges, 3);
+    Ok(())
+}
+
+fn https_client() -> Result<HttpsClient, BoxError> {
+    let tls = ClientConfig::builder()
+        .with_platform_verifier()?
+        .with_no_client_auth();
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_only()
+        .enable_http1()
+        .build();
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    Ok(BoxCloneSyncService::new(client.map_err(BoxError::from)))
 }

@@ -1,71 +1,61 @@
 //! A token that is revoked before it expires, and a caller that does not notice.
 //!
-//! With `FISKIL_CLIENT_ID` and `FISKIL_CLIENT_SECRET` set it talks to Fiskil,
-//! which revokes no token on demand; otherwise to a sandbox, which does.
-#![allow(clippy::print_stdout)]
-
-mod support;
+//! In an empty project:
+//!
+//! cargo add fiskil-auth --features sandbox
+//! cargo add http
+//! cargo add tokio --features macros,rt-multi-thread
+//! cargo add tower --features retry,util
+//!
+//! A sandbox over HTTPS on loopback stands in for Fiskil, which revokes no token on
+//! demand.
 
 use std::time::Duration;
 
+use fiskil_auth::BoxError;
 use fiskil_auth::retry::RetryUnauthorized;
-use fiskil_auth::sandbox::Fault;
+use fiskil_auth::sandbox::{Fault, Sandbox};
 use http::{Request, StatusCode};
-use support::{Fiskil, Outcome, check};
 use tower::{ServiceBuilder, ServiceExt};
 
 #[tokio::main]
-async fn main() -> Outcome<()> {
-    println!("\nfiskil-auth with RetryUnauthorized\n");
-    let fiskil = Fiskil::from_env().await?;
-    let layer = fiskil.layer(fiskil.credentials()?)?;
+async fn main() -> Result<(), BoxError> {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve_https().await?;
+    let layer = server.layer();
     let tokens = layer.tokens();
+
     let api = ServiceBuilder::new()
         // Above the layer, so that a request that is sent again gets the next token.
         // `retry_transient` is optional: it waits while the token endpoint fails.
         .retry(RetryUnauthorized::new().retry_transient(Duration::from_secs(5)))
         .layer(layer)
-        .service(fiskil.https_client::<String>()?);
-    let get = async || -> Outcome<StatusCode> {
-        let uri = format!("{}/v1/end-users", fiskil.base_url());
+        .service(server.client::<String>());
+    let get = async || -> Result<StatusCode, BoxError> {
+        let uri = format!("{}/v1/end-users", server.base_url());
         let request = Request::get(uri).body(String::new())?;
         Ok(api.clone().oneshot(request).await?.status())
     };
 
-    println!(" 1. A request");
-    check(get().await? == StatusCode::OK, "200 OK")?;
+    println!("1. A request: {}", get().await?);
 
-    let Some(sandbox) = fiskil.sandbox() else {
-        println!("\nThe rest needs tokens that are revoked on demand: a sandbox.");
-        return Ok(());
-    };
-
-    println!("\n 2. Fiskil revokes the token, and another request goes out");
+    println!("2. Fiskil revokes the token, and another request goes out");
     sandbox.revoke_tokens();
-    check(
-        get().await? == StatusCode::OK,
-        "200 OK, for the caller's one call",
-    )?;
-    check(
-        sandbox.counts().unauthorized == 1,
-        "Fiskil answered 401 once, and the caller did not see it",
-    )?;
-    check(
-        tokens.status().generation == 2,
-        "the request was sent again with the second token",
-    )?;
+    let status = get().await?;
+    println!("   {status}, for the caller's one call");
+    assert_eq!(status, StatusCode::OK);
+    // Fiskil answered 401 once, and the request was sent again with the next token.
+    assert_eq!(sandbox.counts().unauthorized, 1);
+    assert_eq!(tokens.status().generation, 2);
 
-    println!("\n 3. The token is given up, and the token endpoint fails");
-    let unavailable = Fault::Status(StatusCode::SERVICE_UNAVAILABLE);
-    sandbox.fail_next_exchanges(1, unavailable);
+    println!("3. The token is given up, and the token endpoint fails once");
+    sandbox.fail_next_exchanges(1, Fault::Status(StatusCode::SERVICE_UNAVAILABLE));
     tokens.invalidate(&tokens.token().await?);
-    check(
-        get().await? == StatusCode::OK,
-        "200 OK, after a wait of about a second",
-    )?;
-    let status = tokens.status();
-    check(
-        (status.fetches, status.failures) == (4, 1),
-        "of four exchanges one had failed",
-    )
+    let status = get().await?;
+    println!("   {status}, after a wait of about a second");
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(tokens.status().failures, 1);
+
+    println!("\nWhat the sandbox saw:\n{}", sandbox.log());
+    Ok(())
 }

@@ -1,157 +1,102 @@
 //! Credentials are rotated while requests go on, and none of them fails.
 //!
-//! A sandbox over HTTPS on loopback stands in for Fiskil, and a file for the
-//! secret that a Vault agent or Kubernetes mounts. Exits with an error if
-//! anything did not happen as it says.
-#![allow(clippy::print_stdout)]
-
-mod support;
+//! In an empty project:
+//!
+//! cargo add fiskil-auth --features sandbox
+//! cargo add futures-util http serde_json
+//! cargo add tokio --features macros,rt-multi-thread,time
+//! cargo add tower --features util
+//!
+//! A sandbox over HTTPS on loopback stands in for Fiskil, and a file for the secret
+//! that a Vault agent or Kubernetes mounts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use fiskil_auth::sandbox::{HttpsSandbox, Sandbox, SandboxClient};
-use fiskil_auth::{Credentials, CredentialsFile, FiskilAuth, FiskilAuthLayer, TokenCache};
-use fiskil_auth::{ProvideCredentials, TokenClient};
-use futures_util::future::{try_join, try_join_all};
+use fiskil_auth::sandbox::{HttpsSandbox, Sandbox};
+use fiskil_auth::{BoxError, Credentials, CredentialsFile, FiskilAuthLayer, TokenCache};
+use futures_util::future::try_join_all;
 use http::{Request, StatusCode};
-use http_body_util::Full;
-use support::{Outcome, check, step};
-use tokio::time::{sleep, timeout};
-use tower::{ServiceBuilder, ServiceExt};
+use tokio::time::sleep;
+use tower::{Layer, ServiceExt};
 
 #[tokio::main]
-async fn main() -> Outcome<()> {
-    println!("\nfiskil-auth rotation\n");
+async fn main() -> Result<(), BoxError> {
+    let sandbox = Sandbox::new();
+    sandbox.set_lifetime(Duration::from_secs(6));
+    let server = sandbox.serve_https().await?;
     let mount = Mount::new()?;
-    timeout(Duration::from_secs(15), rotate(&mount)).await??;
-    println!("\nAll of it happened.\n");
+    mount.write(&sandbox.credentials())?;
+
+    // The file is read before every exchange: that is all it takes.
+    let layer = server.layer_for(CredentialsFile::new(mount.path()));
+
+    let old = sandbox.credentials();
+    let tokens = layer.tokens();
+    // The load goes on until the rotation is over, or a request fails.
+    tokio::select! {
+        outcome = load(&layer, &server) => outcome?,
+        outcome = rotate(&tokens, &sandbox, &mount) => outcome?,
+    }
+    let counts = sandbox.counts();
+    println!(
+        "4. {} requests, of which {} failed",
+        counts.requests, counts.unauthorized
+    );
+    assert_eq!(counts.unauthorized, 0);
+
+    println!("5. The old pair is of no use any more");
+    let stale = server.layer_for(old).tokens().token().await;
+    println!("   {}", stale.err().ok_or("the old pair got a token")?);
     Ok(())
 }
 
-async fn rotate(mount: &Mount) -> Outcome<()> {
-    let sandbox = Sandbox::new();
-    sandbox.set_lifetime(Duration::from_secs(6));
-    sandbox.set_latency(Duration::from_millis(50));
-    let server = sandbox.serve_https().await?;
+async fn rotate(tokens: &TokenCache, sandbox: &Sandbox, mount: &Mount) -> Result<(), BoxError> {
+    println!("1. Ten clients send requests, with the pair in the file");
+    tokens.token().await?;
+
+    println!("2. The pair is rotated, and the file gets the new one");
+    mount.write(&sandbox.rotate_credentials())?;
+    renewed(tokens).await;
+    println!("   the next token was exchanged for the new pair");
+
+    println!("3. The token is renewed while the file is half written");
+    let exchanges = sandbox.counts().exchanges;
+    fs::write(mount.path(), r#"{"client_id": "san"#)?;
+    let error = tokens.refresh().await.err();
+    println!("   {}", error.ok_or("half a file was used")?);
+    println!("   nothing was sent to Fiskil, and the token stays in use");
+    assert_eq!(sandbox.counts().exchanges, exchanges);
     mount.write(&sandbox.credentials())?;
-    let api = Api::new(&server, CredentialsFile::new(mount.path()))?;
-    let old = sandbox.credentials();
-
-    step(1, "ten clients send requests, with the pair in the file");
-    check(
-        api.get().await? == StatusCode::OK,
-        "the first request succeeds",
-    )?;
-
-    let script = async {
-        step(2, "the pair is rotated, and the file gets the new one");
-        mount.write(&sandbox.rotate_credentials())?;
-        check(
-            api.renewed(&sandbox).await?,
-            "the next token was exchanged for the new pair",
-        )?;
-
-        step(3, "the token is renewed while the file is half written");
-        let exchanged = sandbox.counts().exchanges;
-        fs::write(mount.path(), r#"{"client_id": "san"#)?;
-        let error = api.tokens.refresh().await.err();
-        check(
-            error.is_some_and(|error| error.is_transient()),
-            "the renewal failed, and the token stays in use",
-        )?;
-        check(
-            sandbox.counts().exchanges == exchanged,
-            "nothing was sent to Fiskil",
-        )?;
-        mount.write(&sandbox.credentials())?;
-        check(
-            api.renewed(&sandbox).await?,
-            "once the file is whole, the token is renewed",
-        )
-    };
-    let ((), requests) = try_join(api.stop_after(script), api.load()).await?;
-
-    step(4, "the requests of all that time");
-    println!("  {requests} × 200 OK");
-    check(requests > 100, "not one of them failed")?;
-    check(
-        sandbox.counts().unauthorized == 0,
-        "not one carried a token that Fiskil refused",
-    )?;
-
-    step(5, "and the old pair is of no use any more");
-    let stale = Api::new(&server, old)?;
-    check(
-        stale.get().await? == StatusCode::BAD_GATEWAY,
-        "a client that still has it is told so by a 502",
-    )
+    renewed(tokens).await;
+    println!("   once the file is whole, the token is renewed");
+    Ok(())
 }
 
-/// A client of Fiskil's API, and the token that its requests share.
-struct Api {
-    client: FiskilAuth<SandboxClient<Full<Bytes>>>,
-    base: String,
-    tokens: TokenCache,
-    requests: AtomicU32,
-    done: AtomicBool,
+/// Waits until requests have another token.
+async fn renewed(tokens: &TokenCache) {
+    let before = tokens.status().generation;
+    while tokens.status().generation == before {
+        sleep(Duration::from_millis(10)).await;
+    }
 }
 
-impl Api {
-    fn new(server: &HttpsSandbox, credentials: impl ProvideCredentials) -> Outcome<Self> {
-        let base = server.base_url();
-        let exchange = TokenClient::new(server.client()).endpoint(format!("{base}/v1/token"))?;
-        let layer = FiskilAuthLayer::with_token_service(credentials, exchange)
-            .allow_origin(base.as_str())?;
-        Ok(Self {
-            tokens: layer.tokens(),
-            client: ServiceBuilder::new().layer(layer).service(server.client()),
-            base,
-            requests: AtomicU32::new(0),
-            done: AtomicBool::new(false),
-        })
-    }
-
-    async fn get(&self) -> Outcome<StatusCode> {
-        let request = Request::get(format!("{}/v1/end-users", self.base)).body(Full::default())?;
-        Ok(self.client.clone().oneshot(request).await?.status())
-    }
-
-    /// Sends requests from ten clients until the script is over, and returns how many
-    /// succeeded. The first failure is an error.
-    async fn load(&self) -> Outcome<u32> {
-        let client = || async {
-            while !self.done.load(Ordering::Relaxed) {
-                let status = self.get().await?;
-                if status != StatusCode::OK {
-                    return Err(format!("a request was answered {status}").into());
-                }
-                self.requests.fetch_add(1, Ordering::Relaxed);
-                sleep(Duration::from_millis(20)).await;
+/// Sends requests from ten clients, and ends with the first that is not let in.
+async fn load(layer: &FiskilAuthLayer, server: &HttpsSandbox) -> Result<(), BoxError> {
+    let api = layer.layer(server.client::<String>());
+    let uri = format!("{}/v1/end-users", server.base_url());
+    let client = async || -> Result<(), BoxError> {
+        loop {
+            let request = Request::get(uri.as_str()).body(String::new())?;
+            let status = api.clone().oneshot(request).await?.status();
+            if status != StatusCode::OK {
+                return Err(format!("a request was answered {status}").into());
             }
-            Outcome::Ok(())
-        };
-        let outcome = try_join_all((0..10).map(|_| client())).await;
-        outcome.map(|_| self.requests.load(Ordering::Relaxed))
-    }
-
-    async fn stop_after(&self, script: impl Future<Output = Outcome<()>>) -> Outcome<()> {
-        let outcome = script.await;
-        self.done.store(true, Ordering::Relaxed);
-        outcome
-    }
-
-    /// Waits for the next token, and tells whether Fiskil issued it.
-    async fn renewed(&self, sandbox: &Sandbox) -> Outcome<bool> {
-        let (before, issued) = (self.tokens.status().generation, sandbox.counts().issued);
-        while self.tokens.status().generation == before {
-            sleep(Duration::from_millis(10)).await;
+            sleep(Duration::from_millis(20)).await;
         }
-        Ok(sandbox.counts().issued > issued)
-    }
+    };
+    try_join_all((0..10).map(|_| client())).await.map(drop)
 }
 
 /// A folder with the secret in it, which is removed at the end.
@@ -160,7 +105,7 @@ struct Mount {
 }
 
 impl Mount {
-    fn new() -> Outcome<Self> {
+    fn new() -> Result<Self, BoxError> {
         let name = format!("fiskil-auth-rotation-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         fs::create_dir(&folder)?;
@@ -173,7 +118,7 @@ impl Mount {
 
     /// As secret managers do it: a new file, readable for its owner only, replaces
     /// the old one in one step.
-    fn write(&self, pair: &Credentials) -> Outcome<()> {
+    fn write(&self, pair: &Credentials) -> Result<(), BoxError> {
         let content = serde_json::json!({
             "client_id": pair.client_id(),
             "client_secret": pair.expose_secret(),
@@ -190,13 +135,11 @@ impl Drop for Mount {
     }
 }
 
-fn write_privately(path: &Path, content: &str) -> Outcome<()> {
+fn write_privately(path: &Path, content: &str) -> Result<(), BoxError> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    Ok(std::io::Write::write_all(
-        &mut options.open(path)?,
-        content.as_bytes(),
-    )?)
+    let mut file = options.open(path)?;
+    Ok(std::io::Write::write_all(&mut file, content.as_bytes())?)
 }

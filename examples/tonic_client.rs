@@ -1,83 +1,182 @@
-//! The layer on a tonic channel: each call carries a token, a missing token is
-//! an ordinary `Status`, and a rejected one is renewed.
+//! A tonic client that streams in both directions: each call carries a token, a missing
+//! one is an ordinary `Status`, and a rejected one is renewed.
 //!
-//! Fiskil's API does not speak gRPC, so a server on loopback stands in for an API
-//! that does and takes Fiskil's tokens. With `FISKIL_CLIENT_ID` and
-//! `FISKIL_CLIENT_SECRET` set the tokens come from Fiskil, otherwise from a
-//! sandbox.
-#![allow(clippy::print_stdout)]
+//! In an empty project:
+//!
+//! cargo add fiskil-auth --features sandbox
+//! cargo add bytes http tonic
+//! cargo add tokio --features macros,net,rt-multi-thread,sync
+//! cargo add tower --features util
+//!
+//! Fiskil's API does not speak gRPC: a server on loopback, behind the tokens of a
+//! sandbox, stands in for an API that does.
 
-mod support;
-#[path = "../tests/support/text.rs"]
-mod text;
-#[path = "support/whoami.rs"]
-mod whoami;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::task::{Context, Poll};
 
-use fiskil_auth::FiskilAuthLayer;
-use support::{Fiskil, Outcome, check};
+use bytes::{Buf, BufMut};
+use fiskil_auth::sandbox::Sandbox;
+use fiskil_auth::{BoxError, FiskilAuth, FiskilAuthLayer};
+use http::uri::PathAndQuery;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tonic::body::Body;
+use tonic::client::Grpc;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codegen::tokio_stream::{Stream, StreamExt, iter, wrappers::ReceiverStream};
+use tonic::codegen::{BoxFuture, BoxStream};
+use tonic::server::{NamedService, StreamingService};
+use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
-use tonic::{Code, Status};
-use tower::ServiceBuilder;
-use whoami::{WhoAmI, WhoAmIClient};
+use tonic::{Code, Request, Response, Status, Streaming};
+use tower::layer::layer_fn;
+use tower::{Service, ServiceBuilder};
 
 #[tokio::main]
-async fn main() -> Outcome<()> {
-    println!("\nfiskil-auth on a tonic channel\n");
-    let fiskil = Fiskil::from_env().await?;
-    let layer = fiskil.layer(fiskil.credentials()?)?;
-    let tokens = layer.tokens();
-    let server = WhoAmI::default();
-    let channel = serve(server.clone()).await?;
+async fn main() -> Result<(), BoxError> {
+    let sandbox = Sandbox::new();
+    let channel = serve(&sandbox).await?;
 
     // One layer around the channel; a generated client takes it as it is.
-    let service = ServiceBuilder::new().layer(layer).service(channel.clone());
-    let mut client = WhoAmIClient::new(service);
+    let api = ServiceBuilder::new()
+        .layer(sandbox.layer())
+        .service(channel.clone());
 
-    println!(" 1. A call");
-    let answer = client.who_am_i().await?;
-    check(
-        answer.starts_with("Bearer"),
-        &format!("the server saw {answer}"),
-    )?;
+    println!("1. A call that streams in both directions");
+    let (messages, receiver) = mpsc::channel(1);
+    let mut answers = shout(api.clone(), ReceiverStream::new(receiver)).await?;
+    for message in ["hello", "is there anybody"] {
+        messages.send(message.to_owned()).await?;
+        let answer = answers.message().await?.ok_or("no answer")?;
+        println!("   {message}: {answer}");
+        assert_eq!(answer, message.to_uppercase());
+    }
+    drop(messages);
+    assert_eq!(answers.message().await?, None);
 
-    println!("\n 2. The server rejects the token with UNAUTHENTICATED");
-    server.reject_next();
-    let status = refused(client.who_am_i().await)?;
-    check(
-        status.code() == Code::Unauthenticated,
-        "the caller sees that",
-    )?;
-    client.who_am_i().await?;
-    let generation = tokens.status().generation;
-    check(generation == 2, "the next call carries the second token")?;
+    println!("2. The token is revoked, and the server rejects it");
+    sandbox.revoke_tokens();
+    let status = refused(shout(api.clone(), iter(["hello".to_owned()])).await)?;
+    println!("   {:?}: {}", status.code(), status.message());
+    assert_eq!(status.code(), Code::Unauthenticated);
+    shout(api, iter(["hello".to_owned()])).await?;
+    println!("   the next call carries another one");
+    assert_eq!(sandbox.counts().issued, 2);
 
-    println!("\n 3. No token can be had");
-    let nobody = || async { Err::<_, &str>("the vault is sealed") };
-    let layer = FiskilAuthLayer::new(nobody);
-    let service = ServiceBuilder::new().layer(layer).service(channel);
-    let status = refused(WhoAmIClient::new(service).who_am_i().await)?;
-    println!("  {:?}: {}", status.code(), status.message());
-    check(
-        status.code() == Code::Unavailable,
-        "tonic's retries and load balancers know what that means",
-    )
+    println!("3. No token can be had");
+    let layer = FiskilAuthLayer::new(|| async { Err::<_, &str>("the vault is sealed") });
+    let api = ServiceBuilder::new().layer(layer).service(channel);
+    let status = refused(shout(api, iter(["hello".to_owned()])).await)?;
+    println!("   {:?}: {}", status.code(), status.message());
+    // tonic's retries and load balancers know what that means.
+    assert_eq!(status.code(), Code::Unavailable);
+    Ok(())
 }
 
-fn refused(result: Result<String, Status>) -> Outcome<Status> {
-    match result {
-        Ok(answer) => Err(format!("the call succeeded: {answer}").into()),
-        Err(status) => Ok(status),
+/// As the method of a generated client does it.
+async fn shout(
+    api: FiskilAuth<Channel>,
+    messages: impl Stream<Item = String> + Send + 'static,
+) -> Result<Streaming<String>, Status> {
+    let mut grpc = Grpc::new(api);
+    let ready = grpc.ready().await;
+    ready.map_err(|error| Status::unavailable(error.to_string()))?;
+    let path = PathAndQuery::from_static("/example.Shout/Shout");
+    let response = grpc.streaming(Request::new(messages), path, Text).await?;
+    Ok(response.into_inner())
+}
+
+fn refused<T>(result: Result<T, Status>) -> Result<Status, BoxError> {
+    result.err().ok_or("the call succeeded".into())
+}
+
+// What follows, tonic's code generator writes for you.
+
+/// `rpc Shout(stream Text) returns (stream Text)`
+#[derive(Clone)]
+struct Shout;
+
+async fn serve(sandbox: &Sandbox) -> Result<Channel, BoxError> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let endpoint = Endpoint::new(format!("http://{}", listener.local_addr()?))?;
+    let sandbox = sandbox.clone();
+    let server = Server::builder()
+        .layer(layer_fn(move |routes| sandbox.guard(routes)))
+        .add_service(Shout);
+    tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+    Ok(endpoint.connect_lazy())
+}
+
+impl NamedService for Shout {
+    const NAME: &'static str = "example.Shout";
+}
+
+impl StreamingService<String> for Shout {
+    type Response = String;
+    type ResponseStream = BoxStream<String>;
+    type Future = Ready<Result<Response<BoxStream<String>>, Status>>;
+
+    fn call(&mut self, request: Request<Streaming<String>>) -> Self::Future {
+        let messages = request.into_inner();
+        let answers = messages.map(|message| message.map(|text| text.to_uppercase()));
+        ready(Ok(Response::new(Box::pin(answers))))
     }
 }
 
-async fn serve(service: WhoAmI) -> Outcome<Channel> {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    let endpoint = Endpoint::new(format!("http://{}", listener.local_addr()?))?;
-    let incoming = tonic::transport::server::TcpIncoming::from(listener);
-    tokio::spawn(
-        Server::builder()
-            .add_service(service)
-            .serve_with_incoming(incoming),
-    );
-    Ok(endpoint.connect_lazy())
+impl Service<http::Request<Body>> for Shout {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Self::Response, Infallible>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(async {
+            let mut grpc = tonic::server::Grpc::new(Text);
+            Ok(grpc.streaming(Shout, request).await)
+        })
+    }
+}
+
+/// Messages that are plain text, in the place of protobuf's.
+#[derive(Clone, Copy, Default)]
+struct Text;
+
+impl Codec for Text {
+    type Encode = String;
+    type Decode = String;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Text {
+    type Item = String;
+    type Error = Status;
+
+    fn encode(&mut self, item: String, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        to.put_slice(item.as_bytes());
+        Ok(())
+    }
+}
+
+impl Decoder for Text {
+    type Item = String;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<String>, Status> {
+        let bytes = from.copy_to_bytes(from.remaining());
+        let text = String::from_utf8(bytes.to_vec());
+        text.map(Some).map_err(|_| Status::internal("not Unicode"))
+    }
 }

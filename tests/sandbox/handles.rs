@@ -92,6 +92,8 @@ async fn the_ready_made_layer_goes_where_fiskils_does_and_nowhere_else() {
         assert_eq!(answer.status(), status, "{uri}");
     }
     assert_eq!(sandbox.counts().exchanges, 1);
+    let by = format!("POST /v1/token by {}", sandbox.credentials().client_id());
+    assert!(sandbox.log().to_string().contains(&by));
 }
 
 #[test]

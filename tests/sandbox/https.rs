@@ -52,6 +52,8 @@ async fn the_ready_made_layer_puts_a_token_on_requests_to_this_server_and_no_oth
     }
     let counts = sandbox.counts();
     assert_eq!((counts.exchanges, counts.requests), (1, 1));
+    let by = format!("POST /v1/token by {}", sandbox.credentials().client_id());
+    assert!(sandbox.log().to_string().contains(&by));
 }
 
 #[tokio::test]
