@@ -98,7 +98,7 @@ async fn main() -> Result<()> {
     println!("  one has a wrong secret");
     let wrong = Credentials::new("id-of-tenant-200", "mistyped");
     ensure!(tenants.end_users("tenant-200", wrong).await? == StatusCode::BAD_GATEWAY);
-    println!("  the event above says whose it is, and nobody else notices\n");
+    println!("  its event says whose it is, and nobody else notices\n");
 
     println!("  two have the same client id, and different secrets");
     let same = ["one", "another"].map(|secret| sandbox.accept(Credentials::new("same", secret)));
