@@ -15,6 +15,8 @@
 mod drawing;
 #[path = "support/mutex.rs"]
 mod mutex;
+#[path = "support/svg.rs"]
+mod svg;
 #[path = "support/timeline.rs"]
 mod timeline;
 

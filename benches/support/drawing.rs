@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::svg::{rect, text};
 use crate::timeline::{Answer, NOTICEABLE, Timeline};
 
 /// The timelines, one below the other.
@@ -207,18 +208,6 @@ impl Scale {
     fn width(&self) -> f64 {
         self.x(SLOT) - LEFT
     }
-}
-
-fn rect(svg: &mut String, (x, y): (f64, f64), (w, h): (f64, f64), color: &str) -> fmt::Result {
-    write!(svg, r#"<rect x="{x:.1}" y="{y:.1}" width="{w:.1}" "#)?;
-    writeln!(
-        svg,
-        r#"height="{h:.1}" fill="{color}" shape-rendering="crispEdges"/>"#
-    )
-}
-
-fn text(svg: &mut String, (x, y): (f64, f64), text: &str, style: &str) -> fmt::Result {
-    writeln!(svg, r#"<text x="{x:.1}" y="{y:.1}" {style}>{text}</text>"#)
 }
 
 const SLOT: Duration = Duration::from_secs(10);
