@@ -28,11 +28,10 @@ use fiskil_auth::sandbox::{Fault, Sandbox, SandboxBody};
 use fiskil_auth::{
     BoxError, FiskilAuthLayer, SharedTokens, Token, TokenClient, TokenRequest, TokenRequestBody,
 };
-use fleet_drawing::{Panel, Phase};
+use fleet_drawing::{Panel, Phase, grouped};
 use http::{Request, Response, StatusCode};
 use http_body_util::Empty;
 use support::is_quick;
-use svg::grouped;
 use tokio::time::{Instant, sleep, sleep_until};
 use tower::util::BoxCloneService;
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -204,8 +203,8 @@ fn panel(name: &'static str, seen: &Seen) -> Panel {
 
 fn phase(name: &'static str, from: f64, to: f64) -> Phase {
     let color = match name {
-        "endpoint down" => "#fdf0d5",
-        _ => "#eef2f7",
+        "endpoint down" => "#e9a82040",
+        _ => "#8c959f33",
     };
     Phase {
         name,

@@ -1,10 +1,10 @@
 //! Draws what the token endpoint sees of a fleet, minute by minute, as an SVG.
 #![allow(unreachable_pub, clippy::arithmetic_side_effects)]
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::ops::Range;
 
-use crate::svg::{grouped, rect, text};
+use crate::svg::{open, rect, text};
 
 /// A fleet's POSTs, by the minute.
 pub struct Panel {
@@ -26,31 +26,20 @@ pub fn draw(title: &str, phases: &[Phase], panels: &[Panel]) -> Result<String, f
     let depth = PANEL * panels.len() as f64;
     let height = TOP + depth + BOTTOM;
     let mut svg = String::new();
-    write!(
-        svg,
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" "#
-    )?;
-    write!(svg, r#"aria-labelledby="title description" "#)?;
-    writeln!(
-        svg,
-        r#"font-family="system-ui, 'DejaVu Sans', sans-serif" font-size="13">"#
-    )?;
-    writeln!(svg, r#"<title id="title">{title}</title>"#)?;
     let summaries = panels
         .iter()
         .map(|panel| format!("{}: {}.", panel.name, panel.summary));
-    let summaries = summaries.collect::<Vec<_>>().join(" ");
-    writeln!(svg, r#"<desc id="description">{summaries}</desc>"#)?;
-    rect(&mut svg, (0.0, 0.0), (WIDTH, height), PAPER)?;
-    let heading = r#"font-size="20" font-weight="600""#;
+    let description = summaries.collect::<Vec<_>>().join(" ");
+    open(&mut svg, (WIDTH, height), title, &description)?;
+    let heading = r#"class="ink" font-size="20" font-weight="600""#;
     text(&mut svg, (LEFT, 36.0), title, heading)?;
     let note = "POSTs that reach the token endpoint in each minute. The scale is logarithmic.";
-    text(&mut svg, (LEFT, 58.0), note, GREY)?;
+    text(&mut svg, (LEFT, 58.0), note, SOFT)?;
 
     for phase in phases {
         let (from, to) = (scale.x(phase.minutes.start), scale.x(phase.minutes.end));
         rect(&mut svg, (from, TOP), (to - from, depth), phase.color)?;
-        let label = r##"font-size="12" fill="#8a5a00" text-anchor="middle""##;
+        let label = r#"class="ink" font-size="12" text-anchor="middle""#;
         let at = ((from + to) / 2.0, TOP - 6.0);
         text(&mut svg, at, phase.name, label)?;
     }
@@ -59,7 +48,7 @@ pub fn draw(title: &str, phases: &[Phase], panels: &[Panel]) -> Result<String, f
     }
     for minute in (0..=scale.0 as usize).step_by(10) {
         let unit = if minute == 0 { " min" } else { "" };
-        let style = format!(r#"{GREY} text-anchor="middle""#);
+        let style = format!(r#"{SOFT} text-anchor="middle""#);
         let at = (scale.x(minute as f64), TOP + depth + 22.0);
         text(&mut svg, at, &format!("{minute}{unit}"), &style)?;
     }
@@ -68,15 +57,15 @@ pub fn draw(title: &str, phases: &[Phase], panels: &[Panel]) -> Result<String, f
 }
 
 fn draw_panel(svg: &mut String, panel: &Panel, scale: &Scale, top: f64) -> fmt::Result {
-    let bold = r#"font-size="15" font-weight="600""#;
+    let bold = r#"class="ink" font-size="15" font-weight="600""#;
     text(svg, (LEFT, top + 26.0), panel.name, bold)?;
-    let end = r##"text-anchor="end" fill="#374151""##;
+    let end = r#"class="ink" text-anchor="end""#;
     text(svg, (WIDTH - RIGHT, top + 26.0), &panel.summary, end)?;
     let bottom = top + PANEL - 14.0;
     for posts in [1, 10, 100, 1000, 10_000] {
         let y = bottom - length(posts);
         rect(svg, (LEFT, y), (WIDTH - LEFT - RIGHT, 1.0), RULE)?;
-        let style = format!(r#"{GREY} text-anchor="end""#);
+        let style = format!(r#"{SOFT} text-anchor="end""#);
         text(svg, (LEFT - 10.0, y + 4.0), &grouped(posts), &style)?;
     }
     for (minute, posts) in panel.posts.iter().enumerate() {
@@ -88,6 +77,14 @@ fn draw_panel(svg: &mut String, panel: &Panel, scale: &Scale, top: f64) -> fmt::
         rect(svg, (x + 1.0, bottom - length), (width, length), BAR)?;
     }
     rect(svg, (LEFT, bottom), (WIDTH - LEFT - RIGHT, 1.0), AXIS)
+}
+
+/// With commas at the thousands.
+pub fn grouped(number: usize) -> String {
+    match (number / 1000, number % 1000) {
+        (0, rest) => rest.to_string(),
+        (thousands, rest) => format!("{},{rest:03}", grouped(thousands)),
+    }
 }
 
 /// One POST is to be seen, too.
@@ -113,8 +110,7 @@ const BOTTOM: f64 = 40.0;
 const ONE: f64 = 12.0;
 const DECADE: f64 = 36.0;
 
-const PAPER: &str = "#ffffff";
-const RULE: &str = "#e5e7eb";
-const AXIS: &str = "#6b7280";
-const BAR: &str = "#3d5a80";
-const GREY: &str = r##"fill="#6b7280""##;
+const RULE: &str = "#8c959f44";
+const AXIS: &str = "#8c959f";
+const BAR: &str = "#5b7fb0";
+const SOFT: &str = r#"class="soft""#;

@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::svg::grouped;
-
 /// What happened to one stack.
 #[derive(Clone)]
 pub struct Timeline {
@@ -68,6 +66,14 @@ impl Timeline {
         self.answers
             .iter()
             .filter(|answer| slot.contains(&answer.at))
+    }
+}
+
+/// With a comma at the thousands.
+fn grouped(number: usize) -> String {
+    match (number / 1000, number % 1000) {
+        (0, rest) => rest.to_string(),
+        (thousands, rest) => format!("{thousands},{rest:03}"),
     }
 }
 
