@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use fiskil_auth::{BoxError, Error, ErrorKind};
+use fiskil_auth::{BoxError, Credentials, Error, ErrorKind, FiskilAuthLayer, SharedTokens};
 use futures_util::future::join_all;
+use tower::Layer;
 
 use crate::redis_server::RedisServer;
 use crate::support::{Tokens, token};
@@ -40,6 +41,62 @@ async fn a_renewal_of_one_is_that_of_all() {
     fleet[0].invalidate(&fleet[0].token().await.unwrap());
     assert_eq!(value(&fleet[0]).await, "t3");
     assert_eq!(endpoint.exchanges(), 3);
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_rejected_token_is_replaced_once_for_all_and_never_taken_again() {
+    let server = RedisServer::start();
+    let endpoint = Tokens::new();
+    let fleet: Vec<_> = (0..20).map(|_| process(&server.url(), &endpoint)).collect();
+    for process in &fleet {
+        assert_eq!(value(process).await, "t1");
+    }
+    let keys: Vec<String> = server.run("KEYS *:token");
+    let stored: Vec<u8> = server.run(&format!("GET {}", keys[0]));
+    for process in &fleet {
+        process.report_rejected(&token(1));
+    }
+    for process in &fleet {
+        until("it has another", || process.status().generation == 2).await;
+        assert_eq!(value(process).await, "t2");
+    }
+    assert_eq!(endpoint.exchanges(), 2);
+
+    // The store is put back to what it was: those who saw the rejection know.
+    let put_back = redis::cmd("SET")
+        .arg(&keys[0])
+        .arg(stored)
+        .arg(&["PX", "800000"])
+        .exec(&mut server.connection());
+    put_back.unwrap();
+    for process in &fleet {
+        assert_eq!(read(process.refresh().await), "t3");
+    }
+    assert_eq!(endpoint.exchanges(), 3);
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn other_secrets_ids_and_namespaces_on_one_server_do_not_meet() {
+    let server = RedisServer::start();
+    let endpoint = Tokens::new();
+    let kinds = [
+        ("client-id", "client-secret", "fiskil-auth"),
+        ("client-id", "new-secret", "fiskil-auth"),
+        ("other-id", "client-secret", "fiskil-auth"),
+        ("client-id", "client-secret", "another"),
+    ];
+    for (n, (id, secret, namespace)) in (1..).zip(kinds) {
+        for _ in 0..3 {
+            let shared = SharedTokens::redis(server.url()).unwrap();
+            let tokens = shared.namespace(namespace).layer(endpoint.clone());
+            let pair = Credentials::new(id, secret);
+            let process = FiskilAuthLayer::with_token_service(pair, tokens).tokens();
+            assert_eq!(value(&process).await, format!("t{n}"));
+        }
+    }
+    assert_eq!(server.run::<u32>("DBSIZE"), 4);
 }
 
 #[tokio::test]
