@@ -143,6 +143,19 @@ async fn a_later_script_comes_first_and_then_the_earlier_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_end_of_an_earlier_script_leaves_the_later_ones_in_order() {
+    let sandbox = Sandbox::new();
+    let [first, _second, _third] = [
+        StatusCode::FORBIDDEN,
+        StatusCode::BAD_GATEWAY,
+        StatusCode::IM_A_TEAPOT,
+    ]
+    .map(|status| sandbox.script([Fault::Status(status)]));
+    drop(first);
+    assert_eq!(status(&sandbox).await, 418);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_script_comes_before_faults_and_is_not_healed() {
     let sandbox = Sandbox::new();
     sandbox.fail_next_exchanges(1, Fault::Status(StatusCode::BAD_GATEWAY));
