@@ -9,7 +9,8 @@
     missing_docs,
     clippy::print_stdout,
     clippy::unwrap_used,
-    clippy::arithmetic_side_effects
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing
 )]
 
 #[path = "support/mod.rs"]
