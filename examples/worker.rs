@@ -82,19 +82,27 @@ async fn metrics(State(tokens): State<TokenCache>) -> String {
 }
 
 /// The work: until it is told to stop, and never in the middle of a request.
-async fn work(api: Api, base: String, mut stop: watch::Receiver<()>) -> Result<(), BoxError> {
+async fn work(api: Api, base: String, mut stop: watch::Receiver<()>) {
     let mut pace = interval(Duration::from_millis(500));
     loop {
         tokio::select! {
-            _ = stop.changed() => return Ok(()),
+            _ = stop.changed() => return,
             _ = pace.tick() => {}
         }
-        let request = Request::get(format!("{base}/v1/end-users")).body(Empty::new())?;
-        let response = api.clone().oneshot(request).await?;
-        let status = response.status();
-        let body = response.into_body().collect().await?.to_bytes();
-        println!("end users: {status}, {} bytes", body.len());
+        match end_users(&api, &base).await {
+            Ok(answer) => println!("{answer}"),
+            // Another attempt follows anyway.
+            Err(error) => println!("failed: {error}"),
+        }
     }
+}
+
+async fn end_users(api: &Api, base: &str) -> Result<String, BoxError> {
+    let request = Request::get(format!("{base}/v1/end-users")).body(Empty::new())?;
+    let response = api.clone().oneshot(request).await?;
+    let status = response.status();
+    let body = response.into_body().collect().await?.to_bytes();
+    Ok(format!("end users: {status}, {} bytes", body.len()))
 }
 
 #[tokio::main]
@@ -143,7 +151,7 @@ async fn main() -> Result<(), BoxError> {
     // What is under way is finished, and nothing is left to close: no token is
     // renewed while nobody asks for one.
     stop.send(())?;
-    work.await??;
+    work.await?;
     probes.await??;
     println!("\nin the end:\n{}", metrics(State(tokens)).await);
     Ok(())

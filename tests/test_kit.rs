@@ -13,8 +13,8 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::{Router, body::Body, routing::get};
 use bytes::Bytes;
-use fiskil_auth::sandbox::{Fault, Sandbox};
-use fiskil_auth::{BoxError, error_for_auth};
+use fiskil_auth::sandbox::{Fault, Sandbox, Step};
+use fiskil_auth::{BoxError, Credentials, error_for_auth};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use tower::util::BoxCloneSyncService;
@@ -46,10 +46,14 @@ async fn fetch(fiskil: Fiskil) -> Result<usize, BoxError> {
 
 /// The service, with a sandbox in Fiskil's place.
 fn service_on(sandbox: &Sandbox) -> Router {
+    service_with(sandbox, sandbox.credentials())
+}
+
+fn service_with(sandbox: &Sandbox, credentials: Credentials) -> Router {
     let fiskil = ServiceBuilder::new()
         .map_result(error_for_auth)
         .map_response(|response: Response<_>| response.map(Body::new))
-        .layer(sandbox.layer())
+        .layer(sandbox.layer_for(credentials))
         .service(sandbox.service());
     my_service(BoxCloneSyncService::new(fiskil))
 }
@@ -119,4 +123,38 @@ async fn rotated_credentials_reach_the_service_without_a_restart() {
     sandbox.rotate_credentials();
     tokens.refresh().await.unwrap();
     assert_eq!(sandbox.counts().issued, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_start_is_survived_whatever_the_token_endpoint_does() {
+    let sandbox = Sandbox::new();
+    let script = sandbox.script([
+        Step::Fault(Fault::Status(StatusCode::SERVICE_UNAVAILABLE)),
+        Step::Fault(Fault::Hang),
+        Step::Token {
+            lifetime: Duration::from_secs(5),
+        },
+    ]);
+    let service = service_on(&sandbox);
+    let bad = StatusCode::BAD_GATEWAY;
+    for expected in [bad, bad, StatusCode::OK] {
+        // A test that fails here prints what the sandbox saw.
+        assert_eq!(ask(&service).await, expected, "{}", sandbox.log());
+        tokio::time::advance(Duration::from_secs(4)).await;
+    }
+    // An exchange more than the script has would fail the test, too.
+    script.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_outage_of_one_tenant_is_no_other_tenants() {
+    let sandbox = Sandbox::new();
+    let (one, another) = (sandbox.add_pair(), sandbox.add_pair());
+    one.fail_exchanges(Fault::Status(StatusCode::TOO_MANY_REQUESTS));
+    let service_of_one = service_with(&sandbox, one.credentials());
+    let service_of_another = service_with(&sandbox, another.credentials());
+
+    assert_eq!(ask(&service_of_one).await, StatusCode::BAD_GATEWAY);
+    assert_eq!(ask(&service_of_another).await, StatusCode::OK);
+    assert_eq!((one.counts().issued, another.counts().issued), (0, 1));
 }

@@ -5,19 +5,19 @@
 //! real one. It can be slow, refuse, hang or talk nonsense on demand, and it
 //! counts what it saw.
 //!
-//! - A few lines are enough: [`Sandbox::layer`] goes where a program has its own layer,
-//!   and [`Sandbox::service`] where it has its HTTP client.
-//! - [`Sandbox::add_pair`] makes more credentials, each with faults and counts of its
-//!   own; [`Sandbox::script`] says exchange by exchange what happens;
-//!   [`Sandbox::guard`] puts routes of your own behind its tokens; [`Sandbox::log`]
-//!   tells a test that failed what was seen.
-//! - [`Sandbox::service`] is a tower service without sockets. Its clock is
-//!   tokio's, so a test under paused time sees a token expire at once. Let the
-//!   test start paused: the layer looks at a clock that runs once a second only,
-//!   and would notice by then that it was paused in the middle.
-//! - [`Sandbox::serve_https`] serves the same over HTTPS on loopback, for tests
-//!   that should go through a real HTTP client. It needs the feature `aws-lc-rs`
-//!   or `ring`, which makes its certificate.
+//! | for | there is |
+//! |---|---|
+//! | tests without sockets | [`Sandbox::layer`] in the place of a program's own layer, [`Sandbox::service`] in that of its HTTP client |
+//! | tests and examples with a real HTTP client | [`Sandbox::serve_https`], over HTTPS on loopback, with a [layer](HttpsSandbox::layer) and a [client](HttpsSandbox::client), too |
+//! | routes of your own, instead of the API | [`Sandbox::guard`], [`Sandbox::serve_https_with`] |
+//! | foul weather | [`Sandbox::fail_exchanges`] and its like with a [`Fault`], [`Sandbox::script`] exchange by exchange, [`Sandbox::revoke_tokens`] |
+//! | tenants | [`Sandbox::add_pair`]: each [`Pair`] with faults and counts of its own |
+//! | assertions | [`Sandbox::counts`], and [`Sandbox::log`] for their messages |
+//!
+//! The clock is tokio's, so a test without sockets under paused time sees a token
+//! expire at once. Let the test start paused: the layer looks at a clock that runs
+//! once a second only, and would notice by then that it was paused in the middle.
+//! HTTPS needs the feature `aws-lc-rs` or `ring`, which makes its certificate.
 //!
 //! ```
 //! use std::time::Duration;
@@ -276,9 +276,9 @@ impl Sandbox {
         Script::start(self.shared.clone(), Subject::All, steps)
     }
 
-    /// Lets the API answer 401 to every `n`th request in spite of its valid
-    /// token, as a route may for reasons of its own. Counted from this call; 0,
-    /// the default, is none of them and 1 is all.
+    /// Lets the API and [guarded](Self::guard) routes answer 401 to every `n`th
+    /// request in spite of its valid token, as a route may for reasons of its own.
+    /// Counted from this call; 0, the default, is none of them and 1 is all.
     pub fn reject_every_nth_request(&self, n: u32) {
         self.shared.lock().reject_every_nth_request(n);
     }

@@ -29,6 +29,26 @@ pub(super) struct PairState {
     pub(super) counts: Counts,
 }
 
+/// Who asks for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// Without a pair at all.
+    Nobody,
+    /// With a pair that was never accepted.
+    Stranger,
+    Revoked(PairId),
+    Accepted(PairId),
+}
+
+impl Asker {
+    pub(super) fn pair(self) -> Option<PairId> {
+        match self {
+            Self::Nobody | Self::Stranger => None,
+            Self::Revoked(pair) | Self::Accepted(pair) => Some(pair),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PairStanding {
     Accepted,
@@ -62,8 +82,22 @@ impl Pairs {
         PairId(self.all.len().saturating_sub(1))
     }
 
+    /// Who presents this id and secret.
+    pub(super) fn asker(&self, presented: Option<(String, String)>) -> Asker {
+        let Some((id, secret)) = presented else {
+            return Asker::Nobody;
+        };
+        match self.find(&id, &secret) {
+            None => Asker::Stranger,
+            Some(pair) => match self.get(pair).standing {
+                PairStanding::Revoked => Asker::Revoked(pair),
+                PairStanding::Accepted => Asker::Accepted(pair),
+            },
+        }
+    }
+
     /// The pair with this id and this secret.
-    pub(super) fn find(&self, client_id: &str, client_secret: &str) -> Option<PairId> {
+    fn find(&self, client_id: &str, client_secret: &str) -> Option<PairId> {
         let is_it = |pair: &PairState| {
             pair.credentials.client_id() == client_id
                 && pair.credentials.expose_secret() == client_secret

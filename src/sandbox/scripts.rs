@@ -2,9 +2,10 @@
 //! end.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use super::Step;
 use super::pairs::PairId;
+use super::{Fault, Step};
 
 #[derive(Default)]
 pub(super) struct Scripts {
@@ -32,12 +33,35 @@ struct Running {
     beyond: Vec<String>,
 }
 
-/// What a script has for an exchange.
+/// What was prepared for an exchange.
 #[derive(Debug)]
 pub(super) enum Cue {
-    Step(Step),
-    /// It ran out.
+    Token {
+        lifetime: Duration,
+    },
+    /// The latest token again.
+    SameToken,
+    Failure(Fault),
+    /// This script ran out.
     End(ScriptId),
+}
+
+impl From<Fault> for Cue {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::SameToken => Self::SameToken,
+            failure => Self::Failure(failure),
+        }
+    }
+}
+
+impl From<Step> for Cue {
+    fn from(step: Step) -> Self {
+        match step {
+            Step::Token { lifetime } => Self::Token { lifetime },
+            Step::Fault(fault) => fault.into(),
+        }
+    }
 }
 
 /// How a script ended.
@@ -68,7 +92,7 @@ impl Scripts {
         let mut latest_first = self.running.iter_mut().rev();
         let script = latest_first.find(|script| script.subject == subject)?;
         Some(match script.left.pop_front() {
-            Some(step) => Cue::Step(step),
+            Some(step) => step.into(),
             None => Cue::End(script.id),
         })
     }

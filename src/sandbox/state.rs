@@ -15,10 +15,10 @@ use super::counts::Count;
 use super::exchanged::Exchanged;
 use super::fault::Faults;
 use super::log::{Entries, Entry, Seen};
-use super::pairs::{Latest, PairId, PairStanding, Pairs, generate_credentials};
+use super::pairs::{Asker, Latest, PairId, PairStanding, Pairs, generate_credentials};
 use super::scripts::{Cue, Ending, ScriptId, Scripts, Subject};
 use super::tokens::{Standing, Tokens};
-use super::{Counts, Fault, Log, Step};
+use super::{Counts, Log, Step};
 use crate::Credentials;
 use crate::redact::Secrets;
 
@@ -126,28 +126,25 @@ impl State {
         presented: Option<(String, String)>,
         now: Instant,
     ) -> Exchanged {
-        let is_malformed = presented.is_none();
-        let pair = presented.and_then(|(id, secret)| self.pairs.find(&id, &secret));
+        let asker = self.pairs.asker(presented);
+        let pair = asker.pair();
         if let Some(pair) = pair {
             let counts = &mut self.pairs.get_mut(pair).counts;
             counts.increment(|counts| &mut counts.exchanges);
         }
-        let cue = self.take_cue(pair);
-        let exchanged = match (cue, pair.filter(|pair| self.is_accepted(*pair))) {
+        let exchanged = match (self.take_cue(pair), asker) {
             (Some(Cue::End(script)), _) => {
                 self.note_beyond(script, &seen, pair, now);
                 Exchanged::BeyondScript
             }
-            (Some(Cue::Step(Step::Fault(fault))), _) if !matches!(fault, Fault::SameToken) => {
-                Exchanged::Failed(fault)
-            }
-            (_, None) if is_malformed => Exchanged::Malformed,
-            (_, None) => Exchanged::Refused,
-            (Some(Cue::Step(Step::Fault(_))), Some(pair)) => self.repeat(pair, now),
-            (Some(Cue::Step(Step::Token { lifetime })), Some(pair)) => {
+            (Some(Cue::Failure(fault)), _) => Exchanged::Failed(fault),
+            (_, Asker::Nobody) => Exchanged::Malformed,
+            (_, Asker::Stranger | Asker::Revoked(_)) => Exchanged::Refused,
+            (Some(Cue::SameToken), Asker::Accepted(pair)) => self.repeat(pair, now),
+            (Some(Cue::Token { lifetime }), Asker::Accepted(pair)) => {
                 self.issue(pair, lifetime, now)
             }
-            (None, Some(pair)) => self.issue(pair, self.lifetime_for(pair), now),
+            (None, Asker::Accepted(pair)) => self.issue(pair, self.lifetime_for(pair), now),
         };
         self.note(seen, pair, exchanged.to_string(), now);
         exchanged
@@ -203,13 +200,12 @@ impl State {
 
     /// What was prepared for an exchange of this pair: the pair's own comes first.
     fn take_cue(&mut self, pair: Option<PairId>) -> Option<Cue> {
-        let fault = |fault: Option<Fault>| fault.map(|fault| Cue::Step(Step::Fault(fault)));
         let own = pair.and_then(|pair| {
             let script = self.scripts.take_cue(Subject::Pair(pair));
-            script.or_else(|| fault(self.pairs.get_mut(pair).faults.take_next()))
+            script.or_else(|| Some(self.pairs.get_mut(pair).faults.take_next()?.into()))
         });
         own.or_else(|| self.scripts.take_cue(Subject::All))
-            .or_else(|| fault(self.faults.take_next()))
+            .or_else(|| Some(self.faults.take_next()?.into()))
     }
 
     fn issue(&mut self, pair: PairId, lifetime: Duration, now: Instant) -> Exchanged {
@@ -252,10 +248,6 @@ impl State {
 
     fn lifetime_for(&self, pair: PairId) -> Duration {
         self.pairs.get(pair).lifetime.unwrap_or(self.lifetime)
-    }
-
-    fn is_accepted(&self, pair: PairId) -> bool {
-        self.pairs.get(pair).standing == PairStanding::Accepted
     }
 
     fn name(&self, pair: PairId) -> &str {

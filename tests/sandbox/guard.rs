@@ -83,6 +83,23 @@ async fn only_requests_with_a_live_token_reach_the_routes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_nth_request_to_guarded_routes_is_rejected_on_demand() {
+    let sandbox = Sandbox::new();
+    let (routes, reached) = routes();
+    let guarded = sandbox.guard(routes);
+    let token = fetch_token(&sandbox).await;
+    sandbox.reject_every_nth_request(2);
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        let request = accounts(&format!("Bearer {token}"));
+        let answer = guarded.clone().oneshot(request).await.unwrap();
+        statuses.push(answer.status().as_u16());
+    }
+    assert_eq!(statuses, [200, 401, 200, 401]);
+    assert_eq!(reached.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn guarded_routes_tell_their_callers_pair_in_the_log() {
     let sandbox = Sandbox::new();
     let pair = sandbox.add_pair();
