@@ -67,12 +67,9 @@ use crate::{BoxError, Error, ProvideCredentials, Token, TokenRequest};
 /// they fail with [`ErrorKind::Runtime`](crate::ErrorKind::Runtime).
 ///
 /// ```
-/// # use fiskil_auth::{FiskilAuthLayer, TokenClient, sandbox::Sandbox};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), fiskil_auth::Error> {
-/// # let sandbox = Sandbox::new();
-/// # let tokens = TokenClient::new(sandbox.service());
-/// # let layer = FiskilAuthLayer::with_token_service(sandbox.credentials(), tokens);
+/// # let layer = fiskil_auth::sandbox::Sandbox::new().layer();
 /// let tokens = layer.tokens();
 ///
 /// // A client that is none of the layer's, such as a websocket:

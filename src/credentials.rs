@@ -26,6 +26,16 @@ use crate::{Error, ErrorKind};
 ///
 /// A clone shares the secret, which is wiped when the last one is dropped.
 /// `Debug` shows the client id only.
+///
+/// ```
+/// use fiskil_auth::Credentials;
+///
+/// let credentials = Credentials::new("client-id", "keep me safe");
+/// assert_eq!(credentials.client_id(), "client-id");
+/// assert!(!format!("{credentials:?}").contains("keep me safe"));
+/// ```
+///
+/// They are the simplest of [providers](ProvideCredentials): nothing rotates them.
 #[derive(Clone)]
 pub struct Credentials {
     inner: Arc<Pair>,

@@ -190,6 +190,34 @@ impl FiskilAuthLayer {
     /// token. `Authorization` is replaced among its `headers`. Where there is no token,
     /// this waits for one, for 10 s at most.
     ///
+    /// ```
+    /// # use fiskil_auth::{Error, FiskilAuthLayer};
+    /// use fiskil_auth::Resend;
+    /// use http::{HeaderMap, StatusCode};
+    ///
+    /// # async fn send(layer: FiskilAuthLayer) -> Result<(), Error> {
+    /// let uri = "https://api.fiskil.com/v1/end-users";
+    /// let mut headers = HeaderMap::new();
+    /// let authorized = layer.authorize(uri, &mut headers).await?;
+    ///
+    /// // Sent with these headers by whatever client, and answered:
+    /// let status = StatusCode::UNAUTHORIZED;
+    /// if authorized.report(status) == Resend::Another {
+    ///     let authorized = layer.authorize(uri, &mut headers).await?;
+    ///     // … and sent once more, with the next token.
+    /// #   authorized.report(StatusCode::OK);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Error> {
+    /// #     let sandbox = fiskil_auth::sandbox::Sandbox::new();
+    /// #     send(sandbox.layer()).await?;
+    /// #     assert_eq!(sandbox.counts().issued, 2);
+    /// #     Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Where there is no token, what its fetch failed with. And

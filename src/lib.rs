@@ -69,11 +69,20 @@
     doc = "| to set it up | |",
     doc = "|---|---|",
     doc = "| [Which order?](docs::order) | among other layers, and on a server |",
-    doc = "| [Secrets](docs::secrets) | from the environment, files, Vault, AWS Secrets Manager |",
+    doc = "| [Secrets](docs::secrets) | from the environment, files, Vault, AWS Secrets Manager |"
+)]
+#![cfg_attr(
+    all(any(doc, doctest), feature = "https"),
     doc = "| [reqwest](docs::reqwest) | as middleware, or as a tower stack |",
     doc = "| [Proxies and corporate networks](docs::proxies) | `HTTPS_PROXY`, a private CA |",
-    doc = "| [Tenants](docs::tenants) | many clients of Fiskil in one program |",
-    doc = "| [A fleet](docs::fleet) | one token for many processes |",
+    doc = "| [Tenants](docs::tenants) | many clients of Fiskil in one program |"
+)]
+#![cfg_attr(
+    all(any(doc, doctest), feature = "redis"),
+    doc = "| [A fleet](docs::fleet) | one token for many processes |"
+)]
+#![cfg_attr(
+    any(doc, doctest),
     doc = "",
     doc = "| to run it | |",
     doc = "|---|---|",
