@@ -31,9 +31,8 @@ use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use tower::ServiceBuilder;
-use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
+use tower::{ServiceBuilder, ServiceExt};
 
 const FISKIL: &str = "https://api.fiskil.com";
 
@@ -82,15 +81,15 @@ async fn healthz(State(tokens): State<TokenCache>) -> Result<&'static str, (Stat
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let server = Sandbox::new().serve_https().await?;
+    let sandbox = Sandbox::new().serve_https().await?;
     let (layer, client, base) = match std::env::var_os("FISKIL_CLIENT_ID") {
         Some(_) => {
             let base = std::env::var("FISKIL_BASE_URL").unwrap_or(FISKIL.to_owned());
             (FiskilAuthLayer::from_env()?, https_client()?, base)
         }
         None => {
-            let client = BoxCloneSyncService::new(server.client());
-            (server.layer(), client, server.base_url())
+            let client = BoxCloneSyncService::new(sandbox.client());
+            (sandbox.layer(), client, sandbox.base_url())
         }
     };
     let app = gateway(layer, client, base.parse()?);

@@ -152,7 +152,8 @@ impl Sandbox {
     /// Fiskil's error object, or if it is gRPC's, with status 16. All others pass,
     /// and their answers, as they stream. It is ready when the routes are.
     ///
-    /// Where a server wants a layer, `tower::layer::layer_fn` makes one of it:
+    /// Where a server wants a layer (an `axum::Router`, tonic's `Server`),
+    /// `tower::layer::layer_fn` makes one of it:
     ///
     /// ```
     /// use axum::{Router, body::Body, routing::get};

@@ -45,11 +45,12 @@ use super::shared::Shared;
 ///
 /// # Panics
 ///
-/// When it is dropped after it ran out, with a text that names the exchanges that
-/// came too many, and has the sandbox's [log](super::Sandbox::log) in it. While the thread
+/// When it is dropped after it ran out. The text names the exchanges that it had no
+/// step for, and has the sandbox's [log](super::Sandbox::log) in it. While the thread
 /// panics already, the text goes to stderr.
 ///
-/// An exchange runs on a task of its own, where a panic would not reach the test.
+/// It can't panic at the exchange itself: that runs on a task of its own, and a panic
+/// there would not reach the test.
 #[must_use = "the script ends when this is dropped"]
 pub struct Script {
     shared: Shared,
