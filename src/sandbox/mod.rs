@@ -271,6 +271,7 @@ impl Sandbox {
     /// a later script before an earlier one.
     ///
     /// The steps are [`Step`]s, or [`Fault`]s alone.
+    #[track_caller]
     pub fn script(&self, steps: impl IntoIterator<Item = impl Into<Step>>) -> Script {
         let steps = steps.into_iter().map(Into::into).collect();
         Script::start(self.shared.clone(), Subject::All, steps)

@@ -84,6 +84,7 @@ impl Pair {
 
     /// Lets the exchanges of this pair follow a script, as
     /// [`Sandbox::script`](super::Sandbox::script) does with all.
+    #[track_caller]
     pub fn script(&self, steps: impl IntoIterator<Item = impl Into<Step>>) -> Script {
         let steps = steps.into_iter().map(Into::into).collect();
         Script::start(self.shared.clone(), Subject::Pair(self.id), steps)

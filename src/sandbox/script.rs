@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::Location;
 use std::thread;
 
 use super::Step;
@@ -45,7 +46,7 @@ use super::shared::Shared;
 /// # Panics
 ///
 /// When it is dropped after it ran out, with a text that names the exchanges that
-/// came too many, and the sandbox's [log](super::Sandbox::log). While the thread
+/// came too many, and has the sandbox's [log](super::Sandbox::log) in it. While the thread
 /// panics already, the text goes to stderr.
 ///
 /// An exchange runs on a task of its own, where a panic would not reach the test.
@@ -53,12 +54,19 @@ use super::shared::Shared;
 pub struct Script {
     shared: Shared,
     id: ScriptId,
+    started_at: &'static Location<'static>,
 }
 
 impl Script {
+    #[track_caller]
     pub(super) fn start(shared: Shared, subject: Subject, steps: VecDeque<Step>) -> Self {
         let id = shared.lock().start_script(subject, steps);
-        Self { shared, id }
+        let started_at = Location::caller();
+        Self {
+            shared,
+            id,
+            started_at,
+        }
     }
 
     /// Ends the script.
@@ -85,7 +93,10 @@ impl Script {
     fn report(&self, trouble: Option<String>) {
         let Some(trouble) = trouble else { return };
         let log = self.shared.lock().log();
-        let text = format!("{trouble}\nwhat the sandbox saw:\n{log}");
+        let text = format!(
+            "the sandbox's script of {} {trouble}\nwhat the sandbox saw:\n{log}",
+            self.started_at
+        );
         match thread::panicking() {
             true => eprintln!("{text}"),
             false => panic!("{text}"),
@@ -97,20 +108,23 @@ impl Ending {
     fn shortage(&self) -> Option<String> {
         let exchanges = self.beyond.join("; ");
         (!self.beyond.is_empty()).then(|| {
-            format!(
-                "the sandbox's script ran out: it had {} steps, and no more for {exchanges}",
-                self.length
-            )
+            let steps = steps(self.length);
+            format!("ran out: of its {steps} none was left for {exchanges}")
         })
     }
 
     fn left_over(&self) -> Option<String> {
         (!self.left.is_empty()).then(|| {
-            format!(
-                "the sandbox's script was not played to its end: of {} steps these are left: {:?}",
-                self.length, self.left
-            )
+            let (steps, left) = (steps(self.length), &self.left);
+            format!("was not played to its end: of its {steps} these are left: {left:?}")
         })
+    }
+}
+
+fn steps(n: usize) -> String {
+    match n {
+        1 => "1 step".to_owned(),
+        n => format!("{n} steps"),
     }
 }
 

@@ -10,7 +10,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, advance, timeout};
 
-use crate::caller::{call, call_api, exchange, fetch_token, send};
+use crate::caller::{call, call_api, exchange, fetch_token, post_json, send};
 
 #[tokio::test(start_paused = true)]
 async fn a_status_fault_lasts_until_the_sandbox_is_healed() {
@@ -27,6 +27,17 @@ async fn a_status_fault_lasts_until_the_sandbox_is_healed() {
     assert_eq!(call_api(&sandbox, &token).await, StatusCode::OK);
     sandbox.heal();
     fetch_token(&sandbox).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_comes_before_any_check_of_the_request() {
+    let sandbox = Sandbox::new();
+    sandbox.fail_exchanges(Fault::Status(StatusCode::IM_A_TEAPOT));
+    let strangers = exchange(&Sandbox::new().credentials());
+    for request in [post_json("no pair"), strangers] {
+        let answer = send(&sandbox, request).await;
+        assert_eq!(answer.status, StatusCode::IM_A_TEAPOT);
+    }
 }
 
 #[tokio::test(start_paused = true)]

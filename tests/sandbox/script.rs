@@ -63,8 +63,9 @@ async fn a_script_that_runs_out_fails_the_test_and_names_the_request() {
     let credentials = sandbox.credentials();
     let id = credentials.client_id();
     for expected in [
-        "the sandbox's script ran out: it had 1 steps",
-        &format!("no more for POST /v1/token by {id}, 6.000 s after the start"),
+        "the sandbox's script of tests/sandbox/script.rs:",
+        " ran out: of its 1 step none was left for",
+        &format!("none was left for POST /v1/token by {id}, 6.000 s after the start"),
         &format!("0.000 s  POST /v1/token by {id}: 200, a token for 5 s"),
         &format!("6.000 s  POST /v1/token by {id}: 410, the script had no step left"),
     ] {
@@ -82,7 +83,7 @@ async fn finishing_a_script_with_steps_left_names_them() {
     fetch_token(&sandbox).await;
 
     let text = said(|| script.finish()).unwrap();
-    let expected = "of 2 steps these are left: [Fault(Status(503))]";
+    let expected = "of its 2 steps these are left: [Fault(Status(503))]";
     assert!(text.contains(expected), "{text}");
 }
 
@@ -92,7 +93,7 @@ async fn finishing_a_script_that_ran_out_names_the_request() {
     let script = sandbox.script([UNAVAILABLE; 0]);
     assert_eq!(status(&sandbox).await, 410);
     let text = said(|| script.finish()).unwrap();
-    assert!(text.contains("no more for POST /v1/token"), "{text}");
+    assert!(text.contains("none was left for POST /v1/token"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,6 +140,19 @@ async fn a_later_script_comes_first_and_then_the_earlier_goes_on() {
     assert!(said(|| drop(later)).is_some());
     assert_eq!(status(&sandbox).await, 200);
     earlier.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_an_earlier_script_leaves_the_later_ones_in_order() {
+    let sandbox = Sandbox::new();
+    let [first, _second, _third] = [
+        StatusCode::FORBIDDEN,
+        StatusCode::BAD_GATEWAY,
+        StatusCode::IM_A_TEAPOT,
+    ]
+    .map(|status| sandbox.script([Fault::Status(status)]));
+    drop(first);
+    assert_eq!(status(&sandbox).await, 418);
 }
 
 #[tokio::test(start_paused = true)]
