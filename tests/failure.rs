@@ -88,6 +88,18 @@ async fn error_for_auth_passes_everything_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn error_for_auth_of_a_response_is_an_error_that_fits_a_question_mark() {
+    async fn status(layer: &FiskilAuthLayer) -> anyhow::Result<StatusCode> {
+        Ok(error_for_auth(send(layer).await)?.status())
+    }
+    let error = status(&failing_with("down")).await.unwrap_err();
+    let error: &Error = error.downcast_ref().unwrap();
+    assert_eq!(error.kind(), ErrorKind::TokenService);
+    let fine = status(&layer(&Tokens::new())).await;
+    assert_eq!(fine.unwrap(), StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_failure_response_has_an_empty_body() {
     let layer = failing_with("down");
     let response = layer
