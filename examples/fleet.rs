@@ -5,7 +5,7 @@
 //!
 //! cargo add fiskil-auth --features redis,sandbox
 //! cargo add bytes futures-util http http-body-util
-//! cargo add tokio --features macros,rt-multi-thread,time
+//! cargo add tokio --features full
 //! cargo add tower --features util
 //!
 //! Each process is a layer of its own. The Redis is that at `REDIS_URL`, or a

@@ -4,7 +4,7 @@
 //!
 //! cargo add fiskil-auth --features sandbox
 //! cargo add http reqwest rustls
-//! cargo add tokio --features macros,rt-multi-thread
+//! cargo add tokio --features full
 //! cargo add tower --features util
 //!
 //! With `FISKIL_CLIENT_ID` and `FISKIL_CLIENT_SECRET` set (and `FISKIL_BASE_URL`, if you

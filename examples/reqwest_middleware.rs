@@ -7,7 +7,7 @@
 //! cargo add anyhow async-trait http rustls
 //! cargo add reqwest --features query
 //! cargo add reqwest-middleware --features query
-//! cargo add tokio --features macros,rt-multi-thread
+//! cargo add tokio --features full
 #![allow(clippy::print_stdout)]
 
 use anyhow::{Result, bail, ensure};

@@ -4,7 +4,7 @@
 //!
 //! cargo add fiskil-auth --features sandbox
 //! cargo add http
-//! cargo add tokio --features macros,rt-multi-thread
+//! cargo add tokio --features full
 //! cargo add tower --features retry,util
 //!
 //! A sandbox over HTTPS on loopback stands in for Fiskil, which revokes no token on

@@ -4,7 +4,7 @@
 //!
 //! cargo add fiskil-auth --features sandbox
 //! cargo add futures-util http serde_json
-//! cargo add tokio --features macros,rt-multi-thread,time
+//! cargo add tokio --features full
 //! cargo add tower --features util
 //!
 //! A sandbox over HTTPS on loopback stands in for Fiskil, and a file for the secret

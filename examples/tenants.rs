@@ -6,7 +6,7 @@
 //! cargo add fiskil-auth --features sandbox
 //! cargo add anyhow bytes futures-util http http-body-util
 //! cargo add moka --features sync
-//! cargo add tokio --features macros,rt-multi-thread,time
+//! cargo add tokio --features full
 //! cargo add tower --features limit,util
 //! cargo add tracing-subscriber
 #![allow(clippy::print_stdout)]

@@ -5,7 +5,7 @@
 //!
 //! cargo add fiskil-auth --features sandbox
 //! cargo add bytes http tonic
-//! cargo add tokio --features macros,net,rt-multi-thread,sync
+//! cargo add tokio --features full
 //! cargo add tower --features util
 //!
 //! Fiskil's API does not speak gRPC: a server on loopback, behind the tokens of a

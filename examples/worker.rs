@@ -8,7 +8,7 @@
 //! cargo add hyper --features client,http1
 //! cargo add hyper-rustls rustls rustls-platform-verifier
 //! cargo add hyper-util --features client-legacy,http1,tokio
-//! cargo add tokio --features macros,net,rt-multi-thread,signal,time
+//! cargo add tokio --features full
 //! cargo add tower --features util
 //!
 //! With `FISKIL_CLIENT_ID` and `FISKIL_CLIENT_SECRET` set (and `FISKIL_BASE_URL`, if you
