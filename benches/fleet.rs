@@ -144,14 +144,17 @@ async fn lifetimes(server: &RedisServer) {
             }))
             .await;
             let traffic = Traffic::of(server).since(&before);
+            // What looking at it takes.
+            let look = Traffic::of(server);
+            let look = Traffic::of(server).since(&look);
             let exchanges = endpoint.exchanges() as f64 / lifetimes;
             let each = |count: u64| count as f64 / lifetimes / size as f64;
             println!(
                 "    {name:12} {size:6} processes {exchanges:8.1} exchanges; \
                  for each process {:5.1} commands, {:6.0} B to the Redis, {:6.0} B from it",
                 each(traffic.commands),
-                each(traffic.received),
-                each(traffic.sent),
+                each(traffic.received.saturating_sub(look.received)),
+                each(traffic.sent.saturating_sub(look.sent)),
             );
         }
     }
