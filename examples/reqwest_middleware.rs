@@ -65,7 +65,9 @@ pub async fn main() -> Result<()> {
         .redirect(Policy::none())
         .add_root_certificate(Certificate::from_pem(server.certificate_pem().as_bytes())?)
         .build()?;
-    let client = ClientBuilder::new(client).with(FiskilMiddleware(layer)).build();
+    let client = ClientBuilder::new(client)
+        .with(FiskilMiddleware(layer))
+        .build();
 
     let end_users = client
         .get(format!("{base}/v1/end-users"))
