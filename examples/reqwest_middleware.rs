@@ -20,10 +20,10 @@ use reqwest::{Certificate, Client, Request, Response};
 use reqwest_middleware::{ClientBuilder, Error, Middleware, Next};
 
 /// Puts the token on every request, and sends one again whose token was rejected.
-struct FiskilAuth(FiskilAuthLayer);
+struct FiskilMiddleware(FiskilAuthLayer);
 
 #[async_trait]
-impl Middleware for FiskilAuth {
+impl Middleware for FiskilMiddleware {
     async fn handle(
         &self,
         mut request: Request,
@@ -65,7 +65,9 @@ pub async fn main() -> Result<()> {
         .redirect(Policy::none())
         .add_root_certificate(Certificate::from_pem(server.certificate_pem().as_bytes())?)
         .build()?;
-    let client = ClientBuilder::new(client).with(FiskilAuth(layer)).build();
+    let client = ClientBuilder::new(client)
+        .with(FiskilMiddleware(layer))
+        .build();
 
     let end_users = client
         .get(format!("{base}/v1/end-users"))

@@ -3,8 +3,7 @@
 //!
 //! Guarantees 1 (one fetch for each), 2 (a dropped layer) and 13 (nothing afterwards).
 //!
-//! Mutations caught: a token that is kept by client id; a fetch that outlives the last
-//! handle of its layer.
+//! Mutation caught: a fetch that outlives the last handle of its layer.
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
 
 mod support;
