@@ -14,10 +14,11 @@
 //! | tenants | [`Sandbox::add_pair`]: each [`Pair`] with faults and counts of its own |
 //! | assertions | [`Sandbox::counts`], and [`Sandbox::log`] for their messages |
 //!
-//! The clock is tokio's, so a test without sockets under paused time sees a token
-//! expire at once. Let the test start paused: the layer looks at a clock that runs
-//! once a second only, and would notice by then that it was paused in the middle.
-//! HTTPS needs the feature `aws-lc-rs` or `ring`, which makes its certificate.
+//! The clock is tokio's, so a test without sockets can skip the life of a token. Start
+//! such a test paused (`start_paused = true`, with tokio's feature `test-util`): the
+//! layer reads tokio's clock once a second only, and may notice that late that time was
+//! paused in the middle. HTTPS needs the feature `aws-lc-rs` or `ring`, which makes its
+//! certificate.
 //!
 //! ```
 //! use std::time::Duration;
@@ -28,32 +29,31 @@
 //! use http_body_util::Empty;
 //! use tower::{ServiceBuilder, ServiceExt};
 //!
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let sandbox = Sandbox::new();
-//! let api = ServiceBuilder::new()
-//!     .layer(sandbox.layer())
-//!     .service(sandbox.service());
-//! let end_users = || Request::get("/v1/end-users").body(Empty::<Bytes>::new());
+//! // In a test: #[tokio::test(start_paused = true)]
+//! #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let sandbox = Sandbox::new();
+//!     let api = ServiceBuilder::new()
+//!         .layer(sandbox.layer())
+//!         .service(sandbox.service());
+//!     let end_users = || Request::get("/v1/end-users").body(Empty::<Bytes>::new());
 //!
-//! let answer = api.clone().oneshot(end_users()?).await?;
-//! assert_eq!(answer.status(), StatusCode::OK);
+//!     let answer = api.clone().oneshot(end_users()?).await?;
+//!     assert_eq!(answer.status(), StatusCode::OK);
 //!
-//! // Sixteen minutes later the token has expired, and another one is fetched.
-//! tokio::time::advance(Duration::from_secs(16 * 60)).await;
-//! let answer = api.oneshot(end_users()?).await?;
-//! assert_eq!(answer.status(), StatusCode::OK);
-//! assert_eq!(sandbox.counts().exchanges, 2);
-//! # Ok(())
-//! # }
+//!     // Sixteen minutes later the token has expired, and another one is fetched.
+//!     tokio::time::advance(Duration::from_secs(16 * 60)).await;
+//!     let answer = api.oneshot(end_users()?).await?;
+//!     assert_eq!(answer.status(), StatusCode::OK);
+//!     assert_eq!(sandbox.counts().exchanges, 2);
+//!     Ok(())
+//! }
 //! ```
 //!
-//! [`tests/test_kit.rs`] of this crate tests a small axum service in this way.
+//! `tests/test_kit.rs` in the crate's repository tests a small axum service in this way.
 //!
 //! It is no place for the secrets of a real account: it keeps tokens and
 //! credentials in plain memory.
-//!
-//! [`tests/test_kit.rs`]: https://docs.rs/crate/fiskil-auth/latest/source/tests/test_kit.rs
 
 use std::time::Duration;
 
@@ -247,12 +247,12 @@ impl Sandbox {
         state.credentials()
     }
 
-    /// Lets every exchange fail in this way until [`heal`](Self::heal).
+    /// Makes every exchange fail in this way until [`heal`](Self::heal).
     pub fn fail_exchanges(&self, fault: Fault) {
         self.shared.lock().faults.set_lasting(fault);
     }
 
-    /// Lets the next `n` exchanges fail in this way.
+    /// Makes the next `n` exchanges fail in this way.
     ///
     /// Called again before they are through, it adds to the queue, which comes
     /// before the fault of [`fail_exchanges`](Self::fail_exchanges).
@@ -267,9 +267,10 @@ impl Sandbox {
         self.shared.lock().heal();
     }
 
-    /// Lets exchanges follow a script, one step each, until what this returns is
-    /// [dropped](Script). It comes before the faults that the sandbox was told, and
-    /// a later script before an earlier one.
+    /// Makes exchanges follow a script, one step each, until what this returns is
+    /// [dropped](Script). The first of these that has something for an exchange decides:
+    /// the pair's script, the pair's faults, the sandbox's script, the sandbox's faults.
+    /// A later script comes before an earlier one.
     ///
     /// The steps are [`Step`]s, or [`Fault`]s alone.
     #[track_caller]

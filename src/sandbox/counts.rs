@@ -24,8 +24,8 @@ pub struct Counts {
     pub exchanges: u64,
     /// Tokens issued; handing one out once more is not another.
     pub issued: u64,
-    /// Requests other than exchanges. For a pair, those that carried a token of
-    /// its, a dead one included.
+    /// Requests other than exchanges. For a pair, those that carried one of its
+    /// tokens, live or not.
     pub requests: u64,
     /// Those of them that were answered with 401, or gRPC's status 16.
     pub unauthorized: u64,

@@ -32,7 +32,8 @@ use crate::redact::Secrets;
 /// ```
 ///
 /// Exchanges are noted when they are decided, requests to [guarded](super::Guarded)
-/// routes when they are let in. The latest 200 are kept.
+/// routes when they are let in or refused, before the route answers. The latest 200 are
+/// kept.
 #[derive(Clone)]
 pub struct Log {
     lines: Vec<String>,

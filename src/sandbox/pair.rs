@@ -62,14 +62,14 @@ impl Pair {
         state.pairs.get_mut(self.id).lifetime = Some(lifetime);
     }
 
-    /// Lets every exchange of this pair fail in this way until
+    /// Makes every exchange of this pair fail in this way until
     /// [`heal`](Self::heal).
     pub fn fail_exchanges(&self, fault: Fault) {
         let mut state = self.shared.lock();
         state.pairs.get_mut(self.id).faults.set_lasting(fault);
     }
 
-    /// Lets the next `n` exchanges of this pair fail in this way, added to its queue
+    /// Makes the next `n` exchanges of this pair fail in this way, added to its queue
     /// as [`Sandbox::fail_next_exchanges`](super::Sandbox::fail_next_exchanges) does.
     pub fn fail_next_exchanges(&self, n: u32, fault: Fault) {
         let mut state = self.shared.lock();
@@ -82,7 +82,7 @@ impl Pair {
         self.shared.lock().pairs.get_mut(self.id).faults.end();
     }
 
-    /// Lets the exchanges of this pair follow a script, as
+    /// Makes the exchanges of this pair follow a script, as
     /// [`Sandbox::script`](super::Sandbox::script) does with all.
     #[track_caller]
     pub fn script(&self, steps: impl IntoIterator<Item = impl Into<Step>>) -> Script {

@@ -45,8 +45,8 @@ use super::shared::Shared;
 ///
 /// # Panics
 ///
-/// When it is dropped after it ran out. The text names the exchanges that it had no
-/// step for, and has the sandbox's [log](super::Sandbox::log) in it. While the thread
+/// When it is dropped, if an exchange came for which it had no step. The text names
+/// those exchanges, and has the sandbox's [log](super::Sandbox::log) in it. While the thread
 /// panics already, the text goes to stderr.
 ///
 /// It can't panic at the exchange itself: that runs on a task of its own, and a panic
@@ -74,7 +74,7 @@ impl Script {
     ///
     /// # Panics
     ///
-    /// If it has steps left, or ran out.
+    /// If it has steps left, or if an exchange came for which it had none.
     #[track_caller]
     pub fn finish(self) {
         if let Some(ending) = self.end() {
