@@ -145,5 +145,6 @@ fn http_client(tls: ClientConfig) -> HttpsClient {
 /// Three attempts that find nobody there end within a fetch's ten seconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-#[cfg(all(test, in_repository))]
+#[cfg(test)]
+#[cfg(in_repository)]
 mod tests;
