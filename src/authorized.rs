@@ -4,11 +4,11 @@
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request, StatusCode, Uri};
 
-use crate::Error;
 use crate::cache::{Budget, Mark, Own, Renewal, Resend};
 use crate::carried::Full;
 use crate::scope::Pass;
 use crate::service::Auth;
+use crate::{Error, ErrorKind};
 
 /// A request that was given its token by
 /// [`FiskilAuthLayer::authorize`](crate::FiskilAuthLayer::authorize), until it is
@@ -27,6 +27,9 @@ impl Authorized {
     /// at once, within the layer's [budget](crate::docs::requests); a 2xx clears one
     /// that was rejected before this request was sent.
     ///
+    /// Of a gRPC answer, report status 16 as a 401, and any other failure as what is
+    /// neither that nor a 2xx.
+    ///
     /// Returns which token the request would carry if it were sent again. After
     /// anything but a 401, that is the same.
     pub fn report(self, status: StatusCode) -> Resend {
@@ -44,6 +47,17 @@ impl Authorized {
 
     /// Puts the token on `headers`, if a request for `uri` may carry it.
     pub(crate) async fn by(auth: &Auth, uri: Uri, headers: &mut HeaderMap) -> Result<Self, Error> {
+        let tokens = &auth.tokens;
+        // That of an earlier call with the same headers must not go elsewhere.
+        if headers
+            .get(AUTHORIZATION)
+            .is_some_and(|value| tokens.is_recent(value))
+        {
+            headers.remove(AUTHORIZATION);
+        }
+        if uri.authority().is_none() {
+            return Err(Error::new(ErrorKind::Configuration, NO_ORIGIN));
+        }
         let mut request = Request::new(());
         *request.uri_mut() = uri;
         match auth.scope.judge(&request) {
@@ -54,7 +68,6 @@ impl Authorized {
                 return Err(forbidden.to_error());
             }
         }
-        let tokens = &auth.tokens;
         let bearer = match tokens.bearer(&mut Own::Uncalled) {
             Some(bearer) => bearer,
             None => tokens.bearer_of(&tokens.wait(Budget::MAX).await?),
@@ -69,3 +82,6 @@ impl Authorized {
         Ok(Self { mark })
     }
 }
+
+const NO_ORIGIN: &str = "the URI names no origin, so that nobody knows where the token would go: \
+     pass the whole one, with https:// and the host";

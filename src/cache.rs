@@ -41,6 +41,7 @@ mod wait;
 
 use std::sync::Arc;
 
+use http::HeaderValue;
 use tower_service::Service;
 
 pub use self::core::Resend;
@@ -67,6 +68,9 @@ use crate::{BoxError, Error, ProvideCredentials, Token, TokenRequest};
 /// they fail with [`ErrorKind::Runtime`](crate::ErrorKind::Runtime).
 ///
 /// ```
+/// # #[cfg(not(feature = "sandbox"))]
+/// # fn main() {}
+/// # #[cfg(feature = "sandbox")]
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), fiskil_auth::Error> {
 /// # let layer = fiskil_auth::sandbox::Sandbox::new().layer();
@@ -222,6 +226,11 @@ impl TokenCache {
             let is_over = budget.is_over(self.shared.clock.now().mono);
             self.shared.in_use().filter(|_| is_over)
         })
+    }
+
+    /// Whether this is the header value of a token that was in use lately.
+    pub(crate) fn is_recent(&self, value: &HeaderValue) -> bool {
+        self.shared.fetcher.is_recent(value)
     }
 
     /// What a request remembers that carries this token.

@@ -187,8 +187,9 @@ impl FiskilAuthLayer {
     /// Tell what became of it with [`Authorized::report`].
     ///
     /// `uri` is the whole URI of the request, and decides whether it may carry the
-    /// token. `Authorization` is replaced among its `headers`. Where there is no token,
-    /// this waits for one, for 10 s at most.
+    /// token. `Authorization` is replaced among its `headers`; where the request may not
+    /// carry the token, one that an earlier call put there is removed. Where there is no
+    /// token, this waits for one, for 10 s at most.
     ///
     /// ```
     /// # use fiskil_auth::{Error, FiskilAuthLayer};
@@ -209,6 +210,9 @@ impl FiskilAuthLayer {
     /// }
     /// # Ok(())
     /// # }
+    /// # #[cfg(not(feature = "sandbox"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "sandbox")]
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Error> {
     /// #     let sandbox = fiskil_auth::sandbox::Sandbox::new();
@@ -222,8 +226,8 @@ impl FiskilAuthLayer {
     ///
     /// Where there is no token, what its fetch failed with. And
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for a request to
-    /// another origin, unless [such pass](Self::pass_other_origins), for what is no
-    /// URI, and for headers that have no room for another one.
+    /// another origin, unless [such pass](Self::pass_other_origins), for what is no URI
+    /// or names no origin, and for headers that have no room for another one.
     pub async fn authorize(
         &self,
         uri: impl TryInto<Uri>,

@@ -209,9 +209,10 @@ pub fn error_for_auth<A: Answer>(answer: A) -> Result<A::Response, A::Error> {
 
 /// What [`error_for_auth`] looks into: a response, or a result that has one.
 #[diagnostic::on_unimplemented(
-    message = "`error_for_auth` looks into responses, and results of them, and `{Self}` is neither"
+    message = "`error_for_auth` looks into responses, and results of them, and `{Self}` is neither",
+    note = "the error of a result must be `Into<BoxError>`"
 )]
-pub trait Answer {
+pub trait Answer: sealed::Sealed {
     /// The response that passes.
     type Response;
     /// What is returned in the place of a response that carries an [`Error`].
@@ -223,6 +224,15 @@ pub trait Answer {
     ///
     /// As there.
     fn for_auth(self) -> Result<Self::Response, Self::Error>;
+}
+
+mod sealed {
+    #[expect(unnameable_types, reason = "so that nobody else implements `Answer`")]
+    pub trait Sealed {}
+
+    impl<B> Sealed for http::Response<B> {}
+
+    impl<B, E> Sealed for Result<http::Response<B>, E> {}
 }
 
 impl<B> Answer for Response<B> {

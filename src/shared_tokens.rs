@@ -113,7 +113,8 @@ impl SharedTokens {
     /// do if it reconnects by itself; see [the operator's
     /// page](crate::docs::fleet#connections-of-your-own). Its errors are not
     /// shown, as they may have a password in them. With neither `aws-lc-rs` nor
-    /// `ring` enabled, it is never called: each process exchanges by itself.
+    /// `ring` enabled, it is never called: each process exchanges by itself, and a
+    /// warning says so.
     #[must_use]
     pub fn redis_with<F, Fut, C, E>(connect: F) -> Self
     where

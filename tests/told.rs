@@ -130,6 +130,22 @@ async fn one_that_is_invalidated_during_a_fetch_is_told_of_in_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_was_told_of_does_not_hide_a_later_rejection() {
+    let world = World::new();
+    world.cache.token().await.unwrap();
+    let invalidates = async {
+        sleep(SECOND / 2).await;
+        world.cache.invalidate(&token(1));
+    };
+    tokio::join!(world.refresh(Answer::Issues(2)), invalidates);
+    // A fetch that knows of the first brings the second again.
+    let (also, held) = (Some("t1"), Some("t2"));
+    assert_eq!(world.refresh(Answer::Issues(2)).await, (also, held));
+    world.cache.report_rejected(&token(2));
+    assert_eq!(world.refresh(Answer::Issues(3)).await, (held, held));
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_comes_although_it_was_invalidated_is_told_of_in_the_next() {
     let world = World::new();
     world.cache.invalidate(&token(1));

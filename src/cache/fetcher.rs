@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fmt, mem};
 
+use http::HeaderValue;
 use tower_service::Service;
 use tracing::Span;
 
@@ -78,6 +79,11 @@ impl Fetcher {
         }
     }
 
+    /// Whether this is the header value of a token that was fetched lately.
+    pub(super) fn is_recent(&self, value: &HeaderValue) -> bool {
+        self.recent.lock().has_token(value)
+    }
+
     async fn provide(&self) -> Result<Credentials, Error> {
         let pair = self.provider.credentials().await.map_err(|source| {
             self.error(
@@ -105,32 +111,34 @@ impl Fetcher {
             held: claim.held.clone(),
         };
         let sent = request.clone();
-        // A clone for each exchange, dropped at its end: one instance that was
-        // given up while it was getting ready could keep a permit for ever.
-        // The lock is for this only, and no other code of the crate takes it.
-        let service = self.service.lock().clone_boxed();
-        let counted = Counted(&self.exchanges);
-        let outcome = service.exchange(request, clock).await;
-        if let Ok((token, _)) = &outcome {
-            self.recent.lock().note_token(token);
-        }
-        let outcome = outcome.map_err(|source| {
+        let failed = |source| {
             self.error(
                 ErrorKind::TokenService,
                 SERVICE_FAILED,
                 source,
                 sent.secrets(),
             )
-        });
+        };
+        // A clone for each exchange, dropped at its end: one instance that was
+        // given up while it was getting ready could keep a permit for ever.
+        // The lock is for this only, and no other code of the crate takes it.
+        let mut service = self.service.lock().clone_boxed();
+        service.ready().await.map_err(&failed)?;
+        let called_at = clock.now();
+        let counted = Counted(&self.exchanges);
+        let outcome = service.exchange(request).await.map_err(failed);
         let source = match &outcome {
-            Ok((token, _)) => token.source(),
+            Ok(token) => {
+                self.recent.lock().note_token(token);
+                token.source()
+            }
             Err(error) => error.token_source(),
         };
         match source {
             Source::Minted => drop(counted),
             Source::Shared => mem::forget(counted),
         }
-        outcome
+        Ok((outcome?, called_at))
     }
 
     /// The error that foreign code's is, without what would give away a secret.
@@ -147,7 +155,7 @@ impl Fetcher {
     }
 }
 
-/// Counts an exchange at its end, also where it is given up.
+/// Counts an exchange from its call on, at its end or when it is given up.
 struct Counted<'a>(&'a AtomicU64);
 
 impl Drop for Counted<'_> {
@@ -177,11 +185,12 @@ impl<P: ProvideCredentials> Provider for P {
 trait TokenService: Send {
     fn clone_boxed(&self) -> Box<dyn TokenService>;
 
-    fn exchange<'a>(
+    fn ready(&mut self) -> BoxFuture<'_, Result<(), BoxError>>;
+
+    fn exchange(
         self: Box<Self>,
         request: TokenRequest,
-        clock: &'a Clock,
-    ) -> BoxFuture<'a, Outcome<BoxError>>;
+    ) -> BoxFuture<'static, Result<Token, BoxError>>;
 }
 
 impl<S> TokenService for S
@@ -194,19 +203,15 @@ where
         Box::new(self.clone())
     }
 
-    fn exchange<'a>(
+    fn ready(&mut self) -> BoxFuture<'_, Result<(), BoxError>> {
+        Box::pin(poll_fn(|cx| self.poll_ready(cx).map_err(Into::into)))
+    }
+
+    fn exchange(
         mut self: Box<Self>,
         request: TokenRequest,
-        clock: &'a Clock,
-    ) -> BoxFuture<'a, Outcome<BoxError>> {
-        Box::pin(async move {
-            poll_fn(|cx| self.poll_ready(cx))
-                .await
-                .map_err(Into::into)?;
-            let started = clock.now();
-            let token = self.call(request).await.map_err(Into::into)?;
-            Ok((token, started))
-        })
+    ) -> BoxFuture<'static, Result<Token, BoxError>> {
+        Box::pin(async move { self.call(request).await.map_err(Into::into) })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use http::HeaderValue;
+
 use crate::redact::Secrets;
 use crate::{Credentials, Token};
 
@@ -19,6 +21,13 @@ impl RecentSecrets {
 
     pub(super) fn note_token(&mut self, token: &Token) {
         note(&mut self.tokens, token, Token::is_same_value);
+    }
+
+    /// Whether this is the header value of one of the tokens.
+    pub(super) fn has_token(&self, value: &HeaderValue) -> bool {
+        self.tokens
+            .iter()
+            .any(|token| token.header_value() == value)
     }
 
     /// Together with others.

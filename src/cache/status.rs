@@ -28,11 +28,11 @@ pub struct Status {
     pub last_error: Option<Error>,
     /// The fetches started so far.
     pub fetches: u64,
-    /// The exchanges that this process made for them, each counted at its end. A
-    /// fetch that `SharedTokens` answers with what another process brought, be it a
+    /// The exchanges that this process made for them, each counted at its end, or when
+    /// it is given up. A fetch that `SharedTokens` answers with what another process brought, be it a
     /// token or a failure, makes none; one whose pair is refused may make two.
     pub exchanges: u64,
-    /// Those that failed.
+    /// The fetches that failed.
     pub failures: u64,
     /// The tokens that the API rejected, or that were invalidated, each counted
     /// once.

@@ -51,7 +51,7 @@ impl<S> Guarded<S> {
 
 impl<S, B, R> Service<Request<B>> for Guarded<S>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    S: Service<Request<B>, Response = Response<R>> + Clone,
 {
     type Response = Response<GuardedBody<R>>;
     type Error = S::Error;
@@ -72,9 +72,13 @@ where
             Verdict::LetIn => FutureKind::Inner {
                 future: self.inner.call(request),
             },
-            _ => FutureKind::Refused {
-                protocol: Protocol::of(request.headers()),
-            },
+            _ => {
+                // What it readied must not be kept from others.
+                self.inner = self.inner.clone();
+                FutureKind::Refused {
+                    protocol: Protocol::of(request.headers()),
+                }
+            }
         };
         GuardedFuture { kind }
     }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use super::exchange::{Exchange, with_lock};
 use super::keys::Keys;
 use super::protocol::{self, Answer, Ask, MIN_LEFT, Unreadable, What};
-use super::store::Session;
+use super::store::{Session, StoreError};
 use super::turn::{Clocks, Granted, Turn};
 use super::{Sharing, bounded, entry, refusal};
 use crate::cache::{lifetime_for, usable_for};
@@ -56,6 +56,9 @@ pub(super) async fn fetch(
 ) -> Result<Token, Error> {
     sharing.known.note(request);
     let Some(mut fetch) = Fetch::new(sharing, request, begun) else {
+        sharing
+            .health
+            .failed(&StoreError(NO_CRYPTOGRAPHY.to_owned()));
         return alone(exchange, begun).await;
     };
     let mut session = sharing.store.session();
@@ -282,3 +285,6 @@ const POLL_GROWTH: f64 = 1.5;
 
 /// A clock that is set back by less is put up with.
 const CLOCK_SLACK: Duration = Duration::from_secs(1);
+
+const NO_CRYPTOGRAPHY: &str = "there is nothing to seal tokens with: \
+     enable the feature aws-lc-rs or ring of fiskil-auth";

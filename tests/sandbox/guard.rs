@@ -1,7 +1,8 @@
 //! Routes of a user's own behind a sandbox's tokens.
 //!
 //! Mutations caught: a request without a live token that reaches the routes; a body
-//! that is collected, or loses its trailers; gRPC callers answered in HTTP's way.
+//! that is collected, or loses its trailers; gRPC callers answered in HTTP's way; a
+//! permit kept by a request that was refused.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,7 +28,8 @@ use tonic::Code;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tower::layer::layer_fn;
-use tower::{Layer, ServiceBuilder, ServiceExt};
+use tower::limit::ConcurrencyLimit;
+use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
 use crate::caller::{Answer, fetch_token};
 use crate::wire::{EchoServer, chat, echo, listen};
@@ -50,6 +52,24 @@ fn routes() -> (Router, Arc<AtomicU32>) {
 fn accounts(authorization: &str) -> Request {
     let request = Request::get("/v1/accounts").header(AUTHORIZATION, authorization);
     request.body(Body::empty()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_request_keeps_no_permit_of_the_routes() {
+    let sandbox = Sandbox::new();
+    let limited = ConcurrencyLimit::new(routes().0, 1);
+    let mut refuses = sandbox.guard(limited);
+    let other = refuses.clone();
+    let refused = refuses.ready().await.unwrap().call(accounts("Bearer none"));
+    assert_eq!(refused.await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    // `refuses` is still alive.
+    let token = fetch_token(&sandbox).await;
+    let answer = timeout(
+        Duration::from_secs(1),
+        other.oneshot(accounts(&format!("Bearer {token}"))),
+    );
+    assert_eq!(answer.await.unwrap().unwrap().status(), StatusCode::OK);
+    drop(refuses);
 }
 
 #[tokio::test(start_paused = true)]

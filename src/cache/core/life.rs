@@ -32,8 +32,8 @@ pub(in crate::cache) struct Life<T, E, F> {
     /// Fetches in a row that were lost although somebody waited for them.
     losses: u32,
     /// The token that was invalidated last, or handed out although it was. Until a
-    /// fetch that knew of it has brought another one: the token service may have a
-    /// cache that holds on to it.
+    /// fetch that knew of it has brought a token that is not: the token service may
+    /// have a cache that holds on to it.
     dropped: Option<T>,
     /// The latest tokens that were invalidated: never to be sent again.
     invalidated: VecDeque<T>,
@@ -173,6 +173,9 @@ impl<T: Value, E: Failure, F: InFlight<Token = T>> Life<T, E, F> {
         self.losses = 0;
         self.spacing = (next.token.lifetime() < SECOND)
             .then(|| (later(next.claimed_at.mono, SECOND), Fault::ShortLived));
+        let told = flight.rejected();
+        self.dropped
+            .take_if(|dropped| told.is_some_and(|told| told.is_same_value(dropped)));
         let displaced = self.last_error.take();
         let mut outcome = Outcome::Token;
         match &self.current {
@@ -188,12 +191,7 @@ impl<T: Value, E: Failure, F: InFlight<Token = T>> Life<T, E, F> {
                     outcome = Outcome::Failed(error.held_until(suspicion.renew_from));
                 }
             }
-            _ => {
-                self.generation = flight.generation();
-                let told = flight.rejected();
-                self.dropped
-                    .take_if(|dropped| told.is_some_and(|told| told.is_same_value(dropped)));
-            }
+            _ => self.generation = flight.generation(),
         }
         self.current = Some(next);
         Completed { outcome, displaced }

@@ -13,8 +13,8 @@ pub(super) struct Book {
     pub(super) held: Option<Held>,
     pub(super) generation: u32,
     pub(super) flight: Option<Flight>,
-    /// The token that was invalidated last, or came all the same, until another one
-    /// has come of a fetch that knew.
+    /// The token that was invalidated last, or came all the same, until a good one has
+    /// come of a fetch that knew.
     pub(super) dropped: Option<u32>,
     pub(super) invalidated: Vec<u32>,
     pub(super) wall: Wall,
@@ -168,6 +168,7 @@ impl Book {
             return self.failed(now, 0, ErrorKind::InvalidToken);
         }
         let (number, told) = (exchange.number, flight.rejected);
+        self.dropped.take_if(|dropped| told == Some(*dropped));
         self.flight = None;
         (self.earliest, self.latest, self.lost_until) = (now, now, now);
         self.losses = 0;
@@ -196,10 +197,7 @@ impl Book {
                     };
                 }
             }
-            None => {
-                self.generation += 1;
-                self.dropped.take_if(|dropped| told == Some(*dropped));
-            }
+            None => self.generation += 1,
         }
         self.held = Some(next);
     }

@@ -16,8 +16,8 @@ pub(super) struct Book {
     pub(super) issued: u32,
     pub(super) flight: Option<Claim<FakeToken>>,
     pub(super) invalidated: Vec<u32>,
-    /// The token that was invalidated last, or came all the same, until another one
-    /// has come of a fetch that knew.
+    /// The token that was invalidated last, or came all the same, until a good one has
+    /// come of a fetch that knew.
     pub(super) dropped: Option<FakeToken>,
     /// The suspicion before the one that there is, if there is one.
     pub(super) earlier: Option<Suspected>,
@@ -166,6 +166,8 @@ impl Book {
         if !held.is_usable(now) {
             return self.failed(Duration::ZERO, now);
         }
+        self.dropped
+            .take_if(|dropped| claim.rejected == Some(*dropped));
         self.backoff = Range::ended(now.mono);
         (self.failures_in_a_row, self.is_failing) = (0, false);
         self.lost = now.mono;
@@ -191,8 +193,6 @@ impl Book {
             before => {
                 self.note_end(before.as_ref());
                 self.generation += 1;
-                self.dropped
-                    .take_if(|dropped| claim.rejected == Some(*dropped));
             }
         }
         self.token = Some(held);
