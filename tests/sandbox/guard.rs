@@ -60,7 +60,8 @@ async fn a_refused_request_keeps_no_permit_of_the_routes() {
     let limited = ConcurrencyLimit::new(routes().0, 1);
     let mut refuses = sandbox.guard(limited);
     let other = refuses.clone();
-    let refused = refuses.ready().await.unwrap().call(accounts("Bearer none"));
+    let ready = ServiceExt::<Request>::ready(&mut refuses).await.unwrap();
+    let refused = ready.call(accounts("Bearer none"));
     assert_eq!(refused.await.unwrap().status(), StatusCode::UNAUTHORIZED);
     // `refuses` is still alive.
     let token = fetch_token(&sandbox).await;
