@@ -31,7 +31,7 @@ mod report;
     clippy::arithmetic_side_effects,
     clippy::as_conversions
 )]
-mod scenarios;
+pub(crate) mod scenarios;
 mod shards;
 mod shared;
 mod status;

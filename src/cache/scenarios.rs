@@ -2,7 +2,7 @@
 //! against the whole layer in paused time. A new scenario is one more entry.
 
 mod core;
-mod layer;
+pub(crate) mod layer;
 mod table;
 
 use crate::ErrorKind;

@@ -160,10 +160,8 @@ fn tls_is_used_and_certificates_are_verified() {
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn a_cluster_is_used() {
-    let server = RedisServer::start_with(&["cluster-enabled yes"]);
-    // One by one, as Redis 6.2 knows no range.
-    let slots: Vec<String> = (0..16384).map(|slot| slot.to_string()).collect();
-    let () = server.run(&format!("CLUSTER ADDSLOTS {}", slots.join(" ")));
+    let server = RedisServer::start_for_cluster();
+    server.serve_all_slots();
     until("the cluster is up", || {
         let info: String = server.run("CLUSTER INFO");
         info.contains("cluster_state:ok")

@@ -74,6 +74,27 @@ async fn one_that_wants_a_password_or_has_no_such_database_is_done_without() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
+async fn one_of_a_cluster_that_leads_elsewhere_is_done_without() {
+    let (whole, empty) = (
+        RedisServer::start_for_cluster(),
+        RedisServer::start_for_cluster(),
+    );
+    // It knows of nobody who has the keys: CLUSTERDOWN.
+    do_without(&empty.url()).await;
+    whole.serve_all_slots();
+    let () = empty.run(&format!("CLUSTER MEET 127.0.0.1 {}", whole.port));
+    until("it knows who has them", || {
+        let client = redis::Client::open(empty.url()).unwrap();
+        let mut connection = client.get_connection().unwrap();
+        let asked = redis::cmd("GET").arg("key").exec(&mut connection);
+        asked.is_err_and(|error| error.code() == Some("MOVED"))
+    })
+    .await;
+    do_without(&empty.url()).await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
 async fn one_that_is_killed_and_started_again_is_used_at_once() {
     let mut server = RedisServer::start();
     let endpoint = Tokens::new();

@@ -37,6 +37,19 @@ impl RedisServer {
         Self::start_on(free_port(), folder(), options, Vec::new())
     }
 
+    /// One that may be in a cluster.
+    pub fn start_for_cluster() -> Self {
+        let options = vec!["cluster-enabled yes".to_owned()];
+        Self::start_on(cluster_port(), folder(), options, Vec::new())
+    }
+
+    /// Of a cluster, all by itself.
+    pub fn serve_all_slots(&self) {
+        // One by one, as Redis 6.2 knows no range.
+        let slots: Vec<String> = (0..16384).map(|slot| slot.to_string()).collect();
+        let () = self.run(&format!("CLUSTER ADDSLOTS {}", slots.join(" ")));
+    }
+
     /// With variables of its environment.
     pub fn start_in(environment: &[(&str, &Path)]) -> Self {
         let text = |path: &Path| path.display().to_string();
@@ -196,6 +209,17 @@ pub fn program() -> OsString {
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
+}
+
+/// One that leaves room for that of the cluster's own traffic, which is 10,000 higher.
+fn cluster_port() -> u16 {
+    let is_free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    loop {
+        let port = free_port();
+        if port.checked_add(10_000).is_some_and(is_free) {
+            return port;
+        }
+    }
 }
 
 /// An empty folder of its own.

@@ -1,8 +1,11 @@
 //! A wall clock that jumps while an exchange runs, as it does where a machine is
 //! suspended: the token that comes then has expired, but the next one has not.
 //!
+//! And what counts as an exchange.
+//!
 //! Mutations caught: no second exchange; one more each time that the clock jumps;
-//! one for a token that had expired by itself, or that outlives the jump.
+//! one for a token that had expired by itself, or that outlives the jump; an exchange
+//! that is not counted.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -51,6 +54,7 @@ async fn fetch(lifetime: u64, jumps: Jumps) -> (Result<String, ErrorKind>, usize
     assert_eq!(cache.status().fetches, 1);
     let value = token.map(|token| token.value().to_owned());
     let exchanges = *exchanges.lock().unwrap();
+    assert_eq!(usize::try_from(cache.status().exchanges), Ok(exchanges));
     (value.map_err(|error| error.kind()), exchanges)
 }
 
@@ -81,6 +85,17 @@ async fn a_token_that_expired_without_a_jump_is_not_asked_for_again() {
         let (value, exchanges) = fetch(lifetime, jumps).await;
         assert_eq!((value, exchanges), (Err(ErrorKind::InvalidToken), 1));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exchange_that_is_given_up_is_counted_too() {
+    let service = service_fn(|_: TokenRequest| std::future::pending::<Result<Token, Error>>());
+    let cache = TokenCache::new(Credentials::new("id", "secret"), service);
+    let error = cache.token().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    // Its task is dropped by the runtime, a moment later.
+    tokio::task::yield_now().await;
+    assert_eq!(cache.status().exchanges, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,5 +21,6 @@ mod probe;
 #[path = "../../../tests/support/redis_server.rs"]
 mod redis_server;
 mod rejections;
+mod scenarios;
 mod schedules;
 mod world;
