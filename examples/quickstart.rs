@@ -9,11 +9,15 @@
 //! cargo add hyper-rustls rustls rustls-platform-verifier
 //! cargo add hyper-util --features client-legacy,http1,tokio
 //! cargo add tokio --features full
-//! cargo add tower --features util
+//! cargo add tower --features timeout,util
 //!
-//! With `FISKIL_CLIENT_ID` and `FISKIL_CLIENT_SECRET` set (and `FISKIL_BASE_URL`, if you
-//! like) it talks to Fiskil, otherwise to a sandbox over HTTPS on loopback, which shows
-//! more: Fiskil's tokens neither expire in seconds nor are revoked on demand.
+//! With `FISKIL_CLIENT_ID`, and `FISKIL_CLIENT_SECRET` or `FISKIL_CLIENT_SECRET_FILE` set
+//! (and `FISKIL_BASE_URL`, if you like) it talks to Fiskil; otherwise to a sandbox over
+//! HTTPS on loopback, which shows more, as Fiskil's tokens neither expire in seconds nor are
+//! revoked on demand.
+//!
+//! It sends a hundred requests at once: to your real account where these variables are
+//! set. For production, leave out `--features sandbox` and all that needs it.
 
 use std::time::{Duration, Instant};
 
@@ -45,15 +49,17 @@ struct Api {
 }
 
 impl Api {
-    fn new(layer: FiskilAuthLayer, client: HttpsClient, base: String) -> Self {
+    fn new(layer: FiskilAuthLayer, client: HttpsClient, base: &str) -> Self {
         let tokens = layer.tokens();
         let client = ServiceBuilder::new()
+            // Until an answer begins, the wait for a token included.
+            .timeout(Duration::from_secs(30))
             .map_result(error_for_auth)
             .layer(layer)
             .service(client);
         Self {
             client: BoxCloneSyncService::new(client),
-            base,
+            base: base.trim_end_matches('/').to_owned(),
             tokens,
         }
     }
@@ -68,14 +74,16 @@ impl Api {
 async fn main() -> Result<(), BoxError> {
     if std::env::var_os("FISKIL_CLIENT_ID").is_some() {
         let base = std::env::var("FISKIL_BASE_URL").unwrap_or(FISKIL.to_owned());
-        let api = Api::new(FiskilAuthLayer::from_env()?, https_client()?, base);
+        let api = Api::new(FiskilAuthLayer::from_env()?, https_client()?, &base);
         return burst(&api).await;
     }
+    // The sandbox.
+    println!("FISKIL_CLIENT_ID is not set: a sandbox stands in for Fiskil");
     let sandbox = Sandbox::new();
     sandbox.set_lifetime(Duration::from_secs(8));
     let server = sandbox.serve_https().await?;
     let client = BoxCloneSyncService::new(server.client());
-    let api = Api::new(server.layer(), client, server.base_url());
+    let api = Api::new(server.layer(), client, &server.base_url());
     burst(&api).await?;
     expiry(&api, &sandbox).await?;
     revocation(&api, &sandbox).await

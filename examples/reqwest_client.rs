@@ -7,8 +7,12 @@
 //! cargo add tokio --features full
 //! cargo add tower --features util
 //!
-//! With `FISKIL_CLIENT_ID` and `FISKIL_CLIENT_SECRET` set (and `FISKIL_BASE_URL`, if you
-//! like) it talks to Fiskil, otherwise to a sandbox over HTTPS on loopback.
+//! With `FISKIL_CLIENT_ID`, and `FISKIL_CLIENT_SECRET` or `FISKIL_CLIENT_SECRET_FILE` set
+//! (and `FISKIL_BASE_URL`, if you like) it talks to Fiskil; otherwise to a sandbox over
+//! HTTPS on loopback. For production, leave out `--features sandbox` and the part of `main`
+//! for the sandbox.
+
+use std::time::Duration;
 
 use fiskil_auth::sandbox::Sandbox;
 use fiskil_auth::{BoxError, FiskilAuthLayer, error_for_auth};
@@ -24,21 +28,24 @@ async fn main() -> Result<(), BoxError> {
     // For a reqwest without a TLS provider of its own (`rustls-no-provider`).
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 
-    // Redirects would be followed beneath the layer. Fiskil's API has none.
-    let client = Client::builder().redirect(Policy::none());
+    let client = Client::builder()
+        // Of a whole request, its body included. The layer waits for a token for 10 s at most.
+        .timeout(Duration::from_secs(30))
+        // Redirects would be followed beneath the layer. Fiskil's API has none.
+        .redirect(Policy::none());
+    if std::env::var_os("FISKIL_CLIENT_ID").is_some() {
+        let base = std::env::var("FISKIL_BASE_URL").unwrap_or(FISKIL.to_owned());
+        return run(FiskilAuthLayer::from_env()?, client.build()?, &base).await;
+    }
+    // The sandbox.
+    println!("FISKIL_CLIENT_ID is not set: a sandbox stands in for Fiskil");
     let server = Sandbox::new().serve_https().await?;
-    let (layer, client, base) = match std::env::var_os("FISKIL_CLIENT_ID") {
-        Some(_) => {
-            let base = std::env::var("FISKIL_BASE_URL").unwrap_or(FISKIL.to_owned());
-            (FiskilAuthLayer::from_env()?, client.build()?, base)
-        }
-        None => {
-            let certificate = Certificate::from_pem(server.certificate_pem().as_bytes())?;
-            let client = client.tls_certs_only([certificate]).build()?;
-            (server.layer(), client, server.base_url())
-        }
-    };
+    let certificate = Certificate::from_pem(server.certificate_pem().as_bytes())?;
+    let client = client.tls_certs_only([certificate]).build()?;
+    run(server.layer(), client, &server.base_url()).await
+}
 
+async fn run(layer: FiskilAuthLayer, client: Client, base: &str) -> Result<(), BoxError> {
     // reqwest as a service for http's requests. This is all the glue it takes.
     let http = service_fn(move |request: Request<Body>| {
         let client = client.clone();
@@ -53,6 +60,7 @@ async fn main() -> Result<(), BoxError> {
         .map_result(error_for_auth)
         .map_response(|response| reqwest::Response::from(response.map(Body::wrap)));
 
+    let base = base.trim_end_matches('/');
     let request = Request::get(format!("{base}/v1/end-users")).body(Body::default())?;
     let response = api.oneshot(request).await?;
     // From here on it is a reqwest response.

@@ -10,6 +10,8 @@
 //! cargo add tokio --features full
 #![allow(clippy::print_stdout)]
 
+use std::time::Duration;
+
 use anyhow::{Result, bail, ensure};
 use async_trait::async_trait;
 use fiskil_auth::sandbox::Sandbox;
@@ -57,10 +59,12 @@ pub async fn main() -> Result<()> {
 
     let sandbox = Sandbox::new();
     let server = sandbox.serve_https().await?;
-    // For Fiskil itself, that is `FiskilAuthLayer::from_env()?` and "https://api.fiskil.com".
+    // For Fiskil itself, that is `FiskilAuthLayer::from_env()?` and "https://api.fiskil.com",
+    // and its certificate needs no line below.
     let (layer, base) = (server.layer(), server.base_url());
 
     let client = Client::builder()
+        .timeout(Duration::from_secs(30))
         // Fiskil's API has no redirects, and the layer would not see where they go.
         .redirect(Policy::none())
         .add_root_certificate(Certificate::from_pem(server.certificate_pem().as_bytes())?)

@@ -8,7 +8,7 @@
 //! cargo add tower --features retry,util
 //!
 //! A sandbox over HTTPS on loopback stands in for Fiskil, which revokes no token on
-//! demand.
+//! demand. For production, leave out `--features sandbox` and all that needs it.
 
 use std::time::Duration;
 
@@ -22,6 +22,9 @@ use tower::{ServiceBuilder, ServiceExt};
 async fn main() -> Result<(), BoxError> {
     let sandbox = Sandbox::new();
     let server = sandbox.serve_https().await?;
+    // For Fiskil itself: `FiskilAuthLayer::from_env()?`, an HTTP client (see the example
+    // `hyper_client`) in the place of `server.client()`, and URIs that begin with
+    // `https://api.fiskil.com`.
     let layer = server.layer();
     let tokens = layer.tokens();
 

@@ -8,7 +8,8 @@
 //! cargo add tower --features util
 //!
 //! A sandbox over HTTPS on loopback stands in for Fiskil, and a file for the secret
-//! that a Vault agent or Kubernetes mounts.
+//! that a Vault agent or Kubernetes mounts. For production, leave out
+//! `--features sandbox` and all that needs it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,9 @@ async fn main() -> Result<(), BoxError> {
     mount.write(&sandbox.credentials())?;
 
     // The file is read before every exchange: that is all it takes.
+    // For Fiskil itself: `FiskilAuthLayer::new(CredentialsFile::new(path))`, an HTTP client
+    // (see the example `hyper_client`) in the place of `server.client()`, and URIs that
+    // begin with `https://api.fiskil.com`.
     let layer = server.layer_for(CredentialsFile::new(mount.path()));
 
     let old = sandbox.credentials();

@@ -1,5 +1,6 @@
 //! A platform whose tenants each have their own client of Fiskil: a layer for each,
-//! made when it is first needed, dropped when idle. A sandbox stands in for Fiskil.
+//! made when it is first needed, dropped when idle. A sandbox stands in for Fiskil: for
+//! production, leave out `--features sandbox` and all that needs it.
 //!
 //! In an empty project:
 //!
@@ -20,11 +21,14 @@ use fiskil_auth::{Credentials, FiskilAuth, FiskilAuthLayer, ProvideCredentials, 
 use futures_util::future::try_join_all;
 use http::{Request, StatusCode};
 use http_body_util::Empty;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, ServiceBuilder, ServiceExt};
 
-/// Against Fiskil itself, these are `HttpsTokenService` and an HTTP client.
+/// For Fiskil itself: `HttpsTokenService` in the place of `TokenClient`, an HTTP client
+/// (see the example `hyper_client`) in that of `SandboxService`, and URIs that begin with
+/// `https://api.fiskil.com`.
 type Exchanges = ConcurrencyLimit<TokenClient<SandboxService>>;
 type Client = SandboxService;
 
@@ -40,6 +44,9 @@ impl Tenants {
         Self {
             layers: Cache::builder()
                 .max_capacity(10_000)
+                // moka's default policy may refuse a tenant that is new. Each of its
+                // requests would then make a layer, and an exchange.
+                .eviction_policy(EvictionPolicy::lru())
                 .time_to_idle(idle)
                 .build(),
             exchanges: ServiceBuilder::new()

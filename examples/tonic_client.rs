@@ -38,7 +38,8 @@ async fn main() -> Result<(), BoxError> {
     let sandbox = Sandbox::new();
     let channel = serve(&sandbox).await?;
 
-    // One layer around the channel; a generated client takes it as it is.
+    // One layer around the channel; a generated client takes it as it is. With real
+    // credentials, `FiskilAuthLayer::from_env()?` is in the place of `sandbox.layer()`.
     let api = ServiceBuilder::new()
         .layer(sandbox.layer())
         .service(channel.clone());
