@@ -11,6 +11,7 @@
 //! cargo add hyper-util --features client-legacy,http1,tokio
 //! cargo add tokio --features full
 //! cargo add tower --features util
+//! cargo add tracing-subscriber
 //!
 //! With `FISKIL_CLIENT_ID`, and `FISKIL_CLIENT_SECRET` or `FISKIL_CLIENT_SECRET_FILE` set
 //! (and `FISKIL_BASE_URL`, if you like) it serves until SIGTERM or Ctrl-C; otherwise it
@@ -83,7 +84,7 @@ async fn forward(
     let answer = timeout(TIMEOUT, fiskil.api.oneshot(request)).await;
     let answer = answer.map_err(|_| StatusCode::GATEWAY_TIMEOUT)?;
     let mut response = answer.map_err(|error| {
-        // For you. Callers get the status alone.
+        // Callers get the status alone.
         eprintln!("Fiskil can't be reached: {error:?}");
         StatusCode::BAD_GATEWAY
     })?;
@@ -126,9 +127,9 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Stays ready through an outage of the token endpoint while the token lives. May wait
-/// for a fetch: give the probe a timeout of 11 s. Why it is not ready is nothing for
-/// callers: the crate logs it.
+/// Stays ready through an outage of the token endpoint while the token lives. It may wait
+/// for a fetch: give the probe a timeout of 11 s. Callers are not told why it is not
+/// ready: the log says it.
 async fn ready(State(fiskil): State<Fiskil>) -> StatusCode {
     match fiskil.tokens.token().await {
         Ok(_) => StatusCode::OK,
@@ -138,6 +139,8 @@ async fn ready(State(fiskil): State<Fiskil>) -> StatusCode {
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
+    // What the layer logs, such as why there is no token.
+    tracing_subscriber::fmt::init();
     if std::env::var_os("FISKIL_CLIENT_ID").is_none() {
         return with_sandbox().await;
     }

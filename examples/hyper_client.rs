@@ -66,7 +66,8 @@ async fn run(layer: FiskilAuthLayer, client: HttpsClient, base: &str) -> Result<
     let api = Api::new(api);
 
     for n in 1..=3 {
-        let (status, body) = timeout(TIMEOUT, end_users(&api, base)).await??;
+        let answer = timeout(TIMEOUT, end_users(&api, base)).await;
+        let (status, body) = answer.map_err(|_| format!("no answer within {TIMEOUT:?}"))??;
         println!("request {n}: {status}, {} bytes", body.len());
         assert!(status.is_success(), "it carried a valid token");
     }

@@ -10,6 +10,7 @@
 //! cargo add hyper-util --features client-legacy,http1,tokio
 //! cargo add tokio --features full
 //! cargo add tower --features util
+//! cargo add tracing-subscriber
 //!
 //! With `FISKIL_CLIENT_ID`, and `FISKIL_CLIENT_SECRET` or `FISKIL_CLIENT_SECRET_FILE` set
 //! (and `FISKIL_BASE_URL`, if you like) it talks to Fiskil until it is told to end;
@@ -52,6 +53,8 @@ type Api = BoxCloneSyncService<Request<Empty<Bytes>>, Response<ResponseBody<Inco
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
+    // What the layer logs, such as why there is no token.
+    tracing_subscriber::fmt::init();
     let end = told_to_end()?;
     if std::env::var_os("FISKIL_CLIENT_ID").is_some() {
         let base = std::env::var("FISKIL_BASE_URL").unwrap_or(FISKIL.to_owned());
@@ -111,12 +114,10 @@ async fn warm_up(tokens: &TokenCache) -> Result<(), Error> {
     loop {
         match tokens.token().await {
             Ok(_) => return Ok(()),
-            Err(error) if !error.is_transient() => return Err(error),
-            Err(error) => {
-                let wait = error.retry_after().unwrap_or(Duration::from_secs(1));
-                println!("not yet: {error}");
-                sleep(wait).await;
+            Err(error) if error.is_transient() => {
+                sleep(error.retry_after().unwrap_or(Duration::from_secs(1))).await;
             }
+            Err(error) => return Err(error),
         }
     }
 }
@@ -156,7 +157,7 @@ fn probes(tokens: TokenCache) -> Router {
         .with_state(tokens)
 }
 
-/// Stays ready through an outage of the token endpoint while the token lives. May wait
+/// Stays ready through an outage of the token endpoint while the token lives. It may wait
 /// for a fetch: give the probe a timeout of 11 s.
 async fn ready(State(tokens): State<TokenCache>) -> Result<&'static str, (StatusCode, String)> {
     match tokens.token().await {
