@@ -1,5 +1,10 @@
 //! Draws what becomes of callers when the token is revoked.
-#![allow(unreachable_pub, clippy::arithmetic_side_effects)]
+#![allow(
+    unreachable_pub,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::as_conversions
+)]
 
 use std::fmt::{self, Write};
 use std::time::Duration;
@@ -85,28 +90,37 @@ fn requests(
     x: impl Fn(Duration) -> f64,
     top: f64,
 ) -> fmt::Result {
-    let last = callers.all.iter().map(|caller| caller.at).max();
+    let slots = shares(callers);
     let mut start = Duration::ZERO;
-    while Some(start) <= last {
-        let slot = start..start + SLOT;
-        let within: Vec<_> = callers.within(&slot).collect();
+    // Slots that look the same are one.
+    for same in slots.chunk_by(|one, next| one == next) {
+        let end = start + SLOT * same.len() as u32;
         let mut y = top;
-        for (fate, color) in [
-            (Fate::Saw401, SAW_401),
-            (Fate::Waited, WAITED),
-            (Fate::AnsweredAtOnce, AT_ONCE),
-        ] {
-            let count = within.iter().filter(|caller| caller.fate == fate).count();
-            let height = ROW * count as f64 / within.len().max(1) as f64;
-            if count > 0 {
-                let width = x(slot.end) - x(slot.start);
-                rect(svg, (x(slot.start), y), (width, height), color)?;
+        for ((_, color), share) in FATES.iter().zip(same[0]) {
+            let height = ROW * share;
+            if share > 0.0 {
+                rect(svg, (x(start), y), (x(end) - x(start), height), color)?;
             }
             y += height;
         }
-        start = slot.end;
+        start = end;
     }
     Ok(())
+}
+
+/// The share of each fate in each time slot.
+fn shares(callers: &Callers) -> Vec<[f64; 3]> {
+    let last = callers.all.iter().map(|caller| caller.at).max();
+    let starts = (0..).map(|n| SLOT * n);
+    let slots = starts.take_while(|start| Some(*start) <= last);
+    let share = |start: Duration| {
+        let within: Vec<_> = callers.within(&(start..start + SLOT)).collect();
+        FATES.map(|(fate, _)| {
+            let count = within.iter().filter(|caller| caller.fate == fate).count();
+            count as f64 / within.len().max(1) as f64
+        })
+    };
+    slots.map(share).collect()
 }
 
 /// The picture in words.
@@ -131,3 +145,9 @@ const AT_ONCE: &str = "#2a9d8f";
 const WAITED: &str = "#e9a820";
 const SAW_401: &str = "#c8384b";
 const EXCHANGE: &str = "#5b7fb0";
+
+const FATES: [(Fate, &str); 3] = [
+    (Fate::Saw401, SAW_401),
+    (Fate::Waited, WAITED),
+    (Fate::AnsweredAtOnce, AT_ONCE),
+];
