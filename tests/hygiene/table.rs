@@ -222,7 +222,9 @@ fn layer() -> FiskilAuthLayer {
 
 fn authorized() -> Authorized {
     let headers = &mut HeaderMap::new();
-    RUNTIME.block_on(layer().authorize("/", headers)).unwrap()
+    RUNTIME
+        .block_on(layer().authorize("https://api.fiskil.com/v1/end-users", headers))
+        .unwrap()
 }
 
 /// Answers in gRPC, whose bodies are watched for a rejection in the trailers.
