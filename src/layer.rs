@@ -188,8 +188,8 @@ impl FiskilAuthLayer {
     ///
     /// `uri` is the whole URI of the request, and decides whether it may carry the
     /// token. `Authorization` is replaced among its `headers`; where the request may not
-    /// carry the token, one that an earlier call put there is removed. Where there is no
-    /// token, this waits for one, for 10 s at most.
+    /// carry the token, one of the two latest tokens that an earlier call put there is
+    /// removed. Where there is no token, this waits for one, for 10 s at most.
     ///
     /// ```
     /// # use fiskil_auth::{Error, FiskilAuthLayer};

@@ -44,8 +44,8 @@ impl Budget {
 /// A token that dies is replaced at once, the second and the third time as well.
 const AT_ONCE: u32 = 3;
 
-/// So long that a route which answers 401 for reasons of its own costs no more than
-/// three renewals in the 15 minutes that a token lives.
+/// So long that a route which answers 401 for reasons of its own has three renewals in
+/// the 15 minutes that a token lives, and no more within the budget.
 const PERIOD: Duration = Duration::from_secs(5 * 60);
 
 #[cfg(test)]
